@@ -1,0 +1,5 @@
+"""`python -m manyhot` is `manyhot`."""
+
+from manyhot.cli import main
+
+main()

@@ -1,0 +1,35 @@
+"""Argument checks shared by all floors: one wording each. Each returns its value's use or raises."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from manyhot.errors import OptionError, ShapeError
+
+
+def same_shape(**shapes: tuple[int, ...]) -> None:
+    """Raise `ShapeError` unless all named shapes are equal."""
+    if len(set(shapes.values())) > 1:
+        listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+        raise ShapeError(f"expected equal shapes (rows, labels), got {listed}")
+
+
+def at_least(name: str, value: float, low: float) -> None:
+    """Raise `OptionError` unless value >= low."""
+    if not value >= low:  # written so that NaN fails too
+        raise OptionError(f"{name} must be >= {low}, got {value}")
+
+
+def between(name: str, value: float, low: float, high: float) -> None:
+    """Raise `OptionError` unless low <= value <= high."""
+    if not low <= value <= high:
+        raise OptionError(f"{name} must be in [{low}, {high}], got {value}")
+
+
+def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
+    """Return value, or raise `OptionError` that lists the allowed ones and the nearest."""
+    allowed = list(allowed)
+    if value in allowed:
+        return value
+    near = get_close_matches(str(value), allowed, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise OptionError(f"{name} must be one of {', '.join(allowed)}, got {value!r}{hint}")
