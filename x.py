@@ -16,9 +16,14 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import venv
+from collections.abc import Iterator
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("MANYHOT_VENV") or ROOT / ".venv").absolute()
@@ -117,23 +122,13 @@ def pip_find_links() -> list[str]:
 
 
 @contextlib.contextmanager
-def only_one_at_a_time():
-    """Two first runs at once would write into one environment; the second waits."""
-    lock = VENV.with_name(VENV.name + ".lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        try:
-            lock.mkdir()
-            break
-        except FileExistsError:
-            if time.time() - lock.stat().st_mtime > 1800:  # left by a killed run
-                lock.rmdir()
-            else:
-                time.sleep(1)
-    try:
+def only_one_at_a_time() -> Iterator[None]:
+    """Two first runs at once would write into one environment; the second waits. Freed even by a kill."""
+    VENV.parent.mkdir(parents=True, exist_ok=True)
+    with VENV.with_name(VENV.name + ".lock").open("w") as lock:
+        if fcntl:
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    finally:
-        lock.rmdir()
 
 
 if __name__ == "__main__":
