@@ -12,11 +12,11 @@ MANYHOT_VENV=path            puts the environment there instead of .venv
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +46,7 @@ COMMANDS = {
 
 
 def main() -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - started by whatever python3 the user has
         print(f"x.py: Python 3.11 or newer is needed, this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
@@ -68,42 +68,43 @@ def make_environment() -> bool:
     """Install once for each state of the project's own files; True when it stands."""
     with only_one_at_a_time():
         wanted = fingerprint()
-        if STAMP.exists() and STAMP.read_text() == wanted:
+        state, *installed = STAMP.read_text().split() if STAMP.exists() else [""]
+        if state == wanted and set(EXTRAS) <= set(installed):
             return True
+        fresh = state != wanted
+        extras = sorted({*EXTRAS} if fresh else {*EXTRAS, *installed})
         print(f"x.py: making {VENV} (about 2 GB, one to three minutes)", file=sys.stderr)
-        if not install():
+        if not install(extras, fresh):
             return False
-        STAMP.write_text(wanted)
+        STAMP.write_text(" ".join([wanted, *extras]))
         return True
 
 
 def fingerprint() -> str:
     inputs = [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
-    return hashlib.sha256(b"\0".join([*inputs, sys.version.encode(), ",".join(EXTRAS).encode()])).hexdigest()
+    return hashlib.sha256(b"\0".join([*inputs, sys.version.encode()])).hexdigest()
 
 
-def install() -> bool:
+def install(extras: list[str], fresh: bool) -> bool:
     # A set PYTHONDONTWRITEBYTECODE would make every later start of torch twice as slow.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    target = ["-c", "constraints.txt", "-e", f".[{','.join(EXTRAS)}]"]
+    target = ["-c", "constraints.txt", "-e", f".[{','.join(extras)}]"]
     uv = shutil.which("uv")
     if uv:
         links = [part for link in pip_find_links() for part in ("--find-links", link)]
-        steps = [
-            [uv, "venv", "-q", "--clear", "--python", sys.executable, str(VENV)],
-            [uv, "pip", "install", "--compile-bytecode", "--python", PYTHON, *links, *target],
-        ]
+        create = [uv, "venv", "-q", "--clear", "--python", sys.executable, str(VENV)]
+        fill = [uv, "pip", "install", "--compile-bytecode", "--python", PYTHON, *links, *target]
     else:
-        try:
-            venv.create(VENV, with_pip=True, clear=True)
-        except subprocess.CalledProcessError:
+        create = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+        fill = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", *target]
+        if importlib.util.find_spec("ensurepip") is None:
             print(
                 "x.py: this Python has no ensurepip; install it (Debian: apt-get install python3-venv) "
                 "or put `uv` on the PATH, then run this again",
                 file=sys.stderr,
             )
             return False
-        steps = [[PYTHON, "-m", "pip", "install", "--disable-pip-version-check", *target]]
+    steps = [create, fill] if fresh else [fill]
     for step in steps:
         done = subprocess.run(step, cwd=ROOT, env=environment, capture_output=True, text=True)
         if done.returncode:
