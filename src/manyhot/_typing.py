@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Logits: TypeAlias = "Any"  # torch.Tensor (rows, labels), any real; no activation applied
+Logits: TypeAlias = Any  # torch.Tensor (rows, labels), any real; no activation applied
 Scores: TypeAlias = Any  # (rows, labels) in [0, 1]: NumPy array, SciPy CSR (absent = 0) or torch tensor
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IntArray: TypeAlias = NDArray[np.integer[Any]]
