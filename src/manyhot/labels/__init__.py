@@ -1,0 +1,8 @@
+"""The one description of the labels (`LabelSpace`) and the one container for their values (`Targets`)."""
+
+from manyhot.labels.dispatch import as_targets
+from manyhot.labels.files import read_unknown_code
+from manyhot.labels.space import Constraint, Group, LabelSpace
+from manyhot.labels.targets import Targets
+
+__all__ = ["Constraint", "Group", "LabelSpace", "Targets", "as_targets", "read_unknown_code"]
