@@ -7,6 +7,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 
+def shape_of(matrix: Any) -> tuple[int, int]:
+    """(rows, columns); SciPy's own annotation of `shape` is too wide for a type checker."""
+    return matrix.shape
+
+
 def compressed(
     columns: NDArray[Any], starts: NDArray[Any], width: int, values: NDArray[Any] | None = None
 ) -> csr_array:
@@ -28,7 +33,7 @@ def starts_of(row_sizes: NDArray[Any]) -> NDArray[np.int64]:
 
 def row_numbers(matrix: csr_array) -> NDArray[np.int64]:
     """Row of every stored cell."""
-    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return np.repeat(np.arange(len(matrix.indptr) - 1), np.diff(matrix.indptr))
 
 
 def gathered(
@@ -46,7 +51,7 @@ def gathered(
 def masked(matrix: csr_array, keep: NDArray[np.bool_]) -> csr_array:
     """The stored cells where `keep` (one flag per stored cell) holds."""
     starts = starts_of(keep)[matrix.indptr]
-    return compressed(matrix.indices[keep], starts, matrix.shape[1], matrix.data[keep])
+    return compressed(matrix.indices[keep], starts, shape_of(matrix)[1], matrix.data[keep])
 
 
 def from_mask(mask: NDArray[np.bool_], values: NDArray[Any] | None = None) -> csr_array:
@@ -58,12 +63,12 @@ def from_mask(mask: NDArray[np.bool_], values: NDArray[Any] | None = None) -> cs
 
 def as_flags(matrix: csr_array) -> csr_array:
     """The same cells with the value True."""
-    return compressed(matrix.indices, matrix.indptr, matrix.shape[1], np.ones(matrix.nnz, bool))
+    return compressed(matrix.indices, matrix.indptr, shape_of(matrix)[1], np.ones(matrix.nnz, bool))
 
 
 def cell_keys(matrix: csr_array) -> NDArray[np.int64]:
     """row * width + column of every stored cell: sorted, unique."""
-    return row_numbers(matrix) * matrix.shape[1] + matrix.indices
+    return row_numbers(matrix) * shape_of(matrix)[1] + matrix.indices
 
 
 def same_cells(left: csr_array, right: csr_array) -> bool:

@@ -1,12 +1,13 @@
 """What groups, parents and rules mean: a space free of contradictions, and targets that obey it."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array
+from scipy.sparse import csc_array, csr_array
 
 from manyhot.errors import InputError
 from manyhot.labels import _sparse
@@ -58,7 +59,7 @@ def close_upward(space: "LabelSpace", targets: Targets) -> Targets:
     if targets.unknown is None:
         return Targets(positives)
     unknown = _with_ancestors(targets.unknown, starts, listed)
-    # a known positive below outweighs an unknown cell; only a full positive settles it when soft
+    # a value that is known, its own or a descendant's, outweighs an unknown descendant
     settled = np.isin(_sparse.cell_keys(unknown), _sparse.cell_keys(positives))
     return Targets(positives, _sparse.masked(unknown, ~settled))
 
@@ -114,7 +115,7 @@ def _check_names(names: tuple[str, ...]) -> None:
     for place, name in enumerate(names):
         if not isinstance(name, str):
             raise InputError(
-                f"label {place}: expected a string, got {name!r} of type {type(name).__name__}; put it in quotes"
+                f"label {place}: expected a string, got {name!r} ({type(name).__name__}); put it in quotes"
             )
         if not name.strip():
             raise InputError(f"label {place} has an empty name; name it or remove it")
@@ -139,7 +140,8 @@ def _check_groups(groups: "Iterable[Group]", known: set[str]) -> None:
             _require(label, known, f"group {group.name!r}")
             if label in group_of:
                 raise InputError(
-                    f"label {label!r} is in group {group_of[label]!r} and again in {group.name!r}; keep one of them"
+                    f"label {label!r} is in group {group_of[label]!r} and again in {group.name!r}; "
+                    "a label is in one group at most"
                 )
             group_of[label] = group.name
 
@@ -156,22 +158,22 @@ def _check_possible(space: "LabelSpace") -> None:
         if rule.kind == "excludes":
             excludes.setdefault(rule.label, set()).add(rule.other)
     for label in brings:
-        together = [label, *_reached(label, brings)]
-        for name in together:
-            clash = next((other for other in together if other in excludes.get(name, ())), None)
-            if clash is not None:
+        together = dict.fromkeys([label, *_reached(label, brings)])
+        for name in together.keys() & excludes.keys():
+            for clash in excludes[name] & together.keys():
                 raise InputError(
-                    f"label {label!r} could never apply: it brings {name!r} and {clash!r}, which exclude each "
-                    "other; remove one of the rules"
+                    f"label {label!r} could never apply: it brings {name!r} and {clash!r}, which exclude "
+                    "each other; remove one of the rules"
                 )
-        groups = [group_of[name] for name in together if name in group_of]
-        double = next((group for group in groups if groups.count(group) > 1), None)
-        if double is not None:
-            both = " and ".join(repr(name) for name in together if group_of.get(name) == double)
-            raise InputError(
-                f"label {label!r} could never apply: it brings {both} of the exclusive group {double!r}; "
-                "remove a rule or the group"
-            )
+        first_of: dict[str, str] = {}
+        for name in together.keys() & group_of.keys():
+            other = first_of.setdefault(group_of[name], name)
+            if other != name:
+                both = " and ".join(repr(each) for each in together if each in (name, other))
+                raise InputError(
+                    f"label {label!r} could never apply: it brings {both} of the exclusive group "
+                    f"{group_of[name]!r}; remove a rule or the group"
+                )
 
 
 def _require(name: str, known: set[str], where: str) -> None:
@@ -179,26 +181,26 @@ def _require(name: str, known: set[str], where: str) -> None:
         raise InputError(f"{where}: {name!r} is not one of the labels; add it to the names or correct it")
 
 
-def _reached(label: str, links: "dict[str, list[str]] | object") -> list[str]:
+def _reached(label: str, links: Mapping[str, Sequence[str]]) -> list[str]:
     """Everything that can be reached from a label, without the label itself, nearest first."""
     found: dict[str, None] = {}
-    waiting = list(links.get(label, ()))  # type: ignore[attr-defined]
+    waiting = deque(links.get(label, ()))
     while waiting:
-        name = waiting.pop(0)
+        name = waiting.popleft()
         if name not in found and name != label:
             found[name] = None
-            waiting.extend(links.get(name, ()))  # type: ignore[attr-defined]
+            waiting.extend(links.get(name, ()))
     return list(found)
 
 
-def _with_ancestors(cells, starts: NDArray[np.int64], listed: NDArray[np.intp]):
+def _with_ancestors(cells: csr_array, starts: NDArray[np.int64], listed: NDArray[np.intp]) -> csr_array:
     """The cells and, for each, the cells of its column's ancestors with the same value."""
     sizes = np.diff(starts)[cells.indices]
     rows = np.concatenate([_sparse.row_numbers(cells), np.repeat(_sparse.row_numbers(cells), sizes)])
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     columns = np.concatenate([cells.indices, listed[np.repeat(starts[cells.indices], sizes) + within]])
     values = np.concatenate([cells.data, np.repeat(cells.data, sizes)])
-    return _sparse.gathered(rows, columns, values, cells.shape)
+    return _sparse.gathered(rows, columns, values, _sparse.shape_of(cells))
 
 
 def _links(space: "LabelSpace") -> Iterable[tuple[str, str, str, bool]]:
@@ -210,11 +212,11 @@ def _links(space: "LabelSpace") -> Iterable[tuple[str, str, str, bool]]:
 
 
 def _column(matrix: csc_array, column: int) -> NDArray[np.float64]:
-    dense = np.zeros(matrix.shape[0])
+    dense = np.zeros(_sparse.shape_of(matrix)[0])
     cells = slice(matrix.indptr[column], matrix.indptr[column + 1])
     dense[matrix.indices[cells]] = matrix.data[cells]
     return dense
 
 
 def _sums(matrix: csc_array, columns: NDArray[np.intp]) -> NDArray[np.float64]:
-    return sum((_column(matrix, column) for column in columns), np.zeros(matrix.shape[0]))
+    return sum((_column(matrix, column) for column in columns), np.zeros(_sparse.shape_of(matrix)[0]))

@@ -42,16 +42,22 @@ def parts_of(content: Any) -> dict[str, Any]:
         raise InputError(
             f"label space of version {content['version']}, this manyhot reads {VERSION}; upgrade it"
         )
-    names, groups = list(content.get("names", ())), []
-    for head, body in content.get("heads", {}).items():
+    if isinstance(content.get("names"), str):
+        raise InputError(f"expected a list of label names, got {content['names']!r:.80}")
+    names, groups = list(content.get("names") or ()), []
+    for head, body in (content.get("heads") or {}).items():
         labels, exclusive, allow_none = _head(head, body)
         names += labels
         if exclusive:
             groups.append(Group(head, tuple(labels), allow_none))
-    for group in content.get("groups", ()):
-        _known_keys("a group", group, ("name", "labels", "allow_none"))
+    for group in content.get("groups") or ():
+        _known_keys("a group", group, ("name", "labels", "allow_none"), needed=("name", "labels"))
         groups.append(Group(group["name"], group["labels"], group.get("allow_none", False)))
-    rules = [rule if isinstance(rule, str) else Constraint(**rule) for rule in content.get("rules") or ()]
+    rules = []
+    for rule in content.get("rules") or ():
+        if not isinstance(rule, str):
+            _known_keys("a rule", rule, ("kind", "label", "other"), needed=("kind", "label", "other"))
+        rules.append(rule if isinstance(rule, str) else Constraint(**rule))
     return {"names": names, "groups": groups, "parents": content.get("parents") or {}, "rules": rules}
 
 
@@ -134,7 +140,12 @@ def _head(head: str, body: Any) -> tuple[list[str], bool, bool]:
     return labels, exclusive, bool(body.get("allow_none", False))
 
 
-def _known_keys(what: str, content: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+def _known_keys(what: str, content: Any, allowed: tuple[str, ...], *, needed: tuple[str, ...] = ()) -> None:
+    if not isinstance(content, Mapping):
+        raise InputError(f"{what}: expected the keys {', '.join(allowed)}, got {content!r:.80}")
     strange = [key for key in content if key not in allowed]
     if strange:
         raise InputError(f"{what}: unknown key {strange[0]!r}; the keys are {', '.join(allowed)}")
+    missing = [key for key in needed if key not in content]
+    if missing:
+        raise InputError(f"{what}: key {missing[0]!r} is missing in {dict(content)!r:.80}")

@@ -27,7 +27,7 @@ def is_frame(value: Any) -> bool:
 
 
 def dense_cells(matrix: Any, unknown_code: float | None = None) -> Cells:
-    """Cells of a multi-hot matrix (rows, labels): 0/1, bool or soft; NaN, null or `unknown_code` = unknown."""
+    """Cells of a multi-hot matrix: 0/1, bool or soft; NaN, null and `unknown_code` are unknown."""
     values = _matrix_of(matrix)
     if values.ndim != 2:
         raise ShapeError(
@@ -201,7 +201,7 @@ def _unknown_flags(unknown: Any, positives: csr_array) -> csr_array:
     flags = _sparse.as_flags(_sparse.masked(flags, flags.data != 0))
     both = np.intersect1d(_sparse.cell_keys(flags), _sparse.cell_keys(positives), assume_unique=True)
     if len(both):
-        row, column = divmod(int(both[0]), positives.shape[1])
+        row, column = divmod(int(both[0]), _sparse.shape_of(positives)[1])
         raise InputError(
             f"cell (row {row}, column {column}) is both positive and unknown; remove it from one of the two"
         )
@@ -213,7 +213,7 @@ def _joined(left: csr_array, right: csr_array) -> csr_array:
         return right
     rows = np.concatenate([_sparse.row_numbers(left), _sparse.row_numbers(right)])
     columns = np.concatenate([left.indices, right.indices])
-    return _sparse.gathered(rows, columns, np.ones(len(rows), bool), left.shape)
+    return _sparse.gathered(rows, columns, np.ones(len(rows), bool), _sparse.shape_of(left))
 
 
 def _flags_or_none(cells: csr_array) -> csr_array | None:

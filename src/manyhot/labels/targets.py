@@ -1,6 +1,7 @@
 """Targets: the values of all labels for all rows, each cell positive, negative or unknown, never dense."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Self, final
 
 import numpy as np
@@ -65,7 +66,7 @@ class Targets:
 
     @classmethod
     def from_padded(cls, matrix: Any, width: int, pad: int = -1) -> Self:
-        """Targets of an integer matrix (rows, most labels in a row) of label indices, filled up with `pad`."""
+        """Targets of an integer matrix (rows, most labels in a row) of indices, filled up with `pad`."""
         return cls._of(formats.padded_cells(matrix, width, pad))
 
     @classmethod
@@ -113,7 +114,7 @@ class Targets:
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, labels)."""
-        return self._positives.shape
+        return _sparse.shape_of(self._positives)
 
     @property
     def width(self) -> int:
@@ -152,7 +153,8 @@ class Targets:
 
     def label_sums(self) -> NDArray[np.float64]:
         """Sum of the values of every label, (labels,); equals `label_counts` unless soft."""
-        return np.bincount(self._positives.indices, self._positives.data, minlength=self.width)
+        sums = np.bincount(self._positives.indices, self._positives.data, minlength=self.width)
+        return sums.astype(np.float64, copy=False)  # without a single cell NumPy counts in integers
 
     def known_counts(self) -> NDArray[np.int64]:
         """Number of known cells of every label, (labels,)."""
@@ -198,7 +200,7 @@ class Targets:
         if unknown and len(added):
             rows = np.concatenate([_sparse.row_numbers(hidden), np.repeat(np.arange(len(self)), len(added))])
             columns = np.concatenate([hidden.indices, np.tile(added, len(self))])
-            hidden = _sparse.gathered(rows, columns, np.ones(len(rows), bool), positives.shape)
+            hidden = _sparse.gathered(rows, columns, np.ones(len(rows), bool), (len(self), width))
         return Targets._of((positives, hidden if hidden.nnz else None))
 
     # ---------------------------------------------------------------- out
@@ -214,7 +216,7 @@ class Targets:
             raise InputError(f"soft targets do not fit {np.dtype(dtype)}; ask for float32, or harden() first")
         if whole and self._unknown is not None and not _fits(unknown, dtype):
             raise InputError(
-                f"unknown={unknown} does not fit {np.dtype(dtype)}; pass a code such as unknown=-1 with int8, "
+                f"unknown={unknown} does not fit {np.dtype(dtype)}; pass unknown=-1 with int8, "
                 "or assume_negative() first"
             )
         dense = np.zeros(self.shape, dtype)
@@ -224,10 +226,11 @@ class Targets:
         return dense
 
     def to_index_lists(self) -> list[list[int]]:
-        """Ascending label indices of every row. Soft or unknown cells are an error: lists cannot hold them."""
+        """Ascending label indices of every row; soft and unknown cells are an error: lists hold neither."""
         self._require_plain("index lists")
-        columns, starts = self._positives.indices.tolist(), self._positives.indptr.tolist()
-        return [columns[start:stop] for start, stop in zip(starts[:-1], starts[1:], strict=True)]
+        columns: list[int] = list(self._positives.indices.tolist())
+        starts: list[int] = np.asarray(self._positives.indptr).tolist()
+        return [columns[start:stop] for start, stop in pairwise(starts)]
 
     def to_padded(self, pad: int = -1) -> NDArray[np.int64]:
         """Matrix (rows, most labels in a row) of label indices, filled up with `pad`."""
@@ -305,7 +308,7 @@ def _widened(matrix: csr_array, width: int) -> csr_array:
 
 
 def _fits(value: float, dtype: DTypeLike) -> bool:
-    kind = np.dtype(dtype)
+    kind: np.dtype[Any] = np.dtype(dtype)
     if kind.kind == "b" or not np.isfinite(value) or value != int(value):
         return False
-    return np.iinfo(kind).min <= value <= np.iinfo(kind).max
+    return np.iinfo(kind.name).min <= value <= np.iinfo(kind.name).max
