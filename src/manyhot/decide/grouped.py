@@ -1,0 +1,135 @@
+"""Exclusive groups: the highest label of each group, or none; another rule for the labels in no group."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.sparse import csr_array, hstack
+
+from manyhot.decide.cuts import by_name, from_names
+from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData
+from manyhot.decide.scores import ScoreMatrix, absent_lowest
+from manyhot.decide.tuned_rows import TunedRows
+from manyhot.decide.tuning import PerLabelCut
+from manyhot.labels import Group, LabelSpace, Targets
+
+
+@dataclass(frozen=True)
+class GroupArgmax:
+    """One label of each exclusive group: the one with the highest score.
+
+    In a group with `allow_none` it is assigned only where it reaches the group's cut, which is tuned so that
+    most rows get exactly their own answer, "none" included. Rows with an
+    unknown cell in the group are left out.
+
+    Args:
+        independent: the rule for the labels in no group.
+    """
+
+    independent: Rule = field(default_factory=PerLabelCut)
+
+    def fit(
+        self,
+        scores: Any,
+        targets: Any,
+        *,
+        space: LabelSpace | None = None,
+        goal: GoalLike | None = None,
+        rows: Iterable[Any] | None = None,
+    ) -> "GroupChoice":
+        """See `Rule.fit`; the goal is that of the independent labels."""
+        data = TuningData.of(scores, targets, space, rows)
+        columns = data.space.columns(data.space.independent)
+        inner = None
+        if len(columns):
+            part = LabelSpace(data.space.independent)
+            inner = self.independent.fit(
+                data.scores[:, columns], data.targets.columns(columns), space=part, goal=goal
+            )
+        cuts = {
+            group.name: _none_cut(data.scores, data.targets, data.space, group)
+            if group.allow_none
+            else -np.inf
+            for group in data.space.groups
+        }
+        return GroupChoice(data.space, cuts, inner, tuned_on=data.tuned_on)
+
+
+@dataclass(frozen=True)
+class GroupChoice(Decision):
+    """The fitted `GroupArgmax`.
+
+    Attributes:
+        cuts: of each group by name: the arg-max is assigned where its score reaches it; -inf is always.
+        independent: the fitted rule of the labels in no group, over a space of these; None without any.
+    """
+
+    kind: ClassVar[str] = "group_argmax"
+
+    cuts: Mapping[str, float]
+    independent: Decision | None
+
+    def _decide(self, scores: ScoreMatrix) -> Targets:
+        parts, columns = [], []
+        for group in self.space.groups:
+            own = self.space.columns(group.labels)
+            parts.append(_chosen(scores[:, own], self.cuts[group.name]))
+            columns.append(own)
+        if self.independent is not None:
+            own = self.space.columns(self.independent.space.names)
+            parts.append(self.independent.decide(scores[:, own]).positives)
+            columns.append(own)
+        place = np.argsort(np.concatenate(columns))
+        joined = csr_array(hstack(parts, format="csr"))
+        return Targets(joined[:, place])
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "groups": by_name(list(self.cuts), np.array(list(self.cuts.values()))),
+            "independent": None if self.independent is None else self.independent.to_dict(),
+        }
+
+    @classmethod
+    def _read(
+        cls, content: Mapping[str, Any], space: LabelSpace, tuned_on: TunedRows | None
+    ) -> "GroupChoice":
+        from manyhot.decide import read_rule
+
+        groups = [group.name for group in space.groups]
+        cuts = dict(zip(groups, from_names(groups, content["groups"]).tolist(), strict=True))
+        inner = content["independent"]
+        if inner is not None:
+            inner = read_rule(inner, LabelSpace(space.independent))
+        return cls(space, cuts, inner, tuned_on=tuned_on)
+
+
+def _chosen(scores: ScoreMatrix, cut: float) -> csr_array:
+    """CSR (rows, group's labels) with the first highest label of each row whose score reaches the cut."""
+    dense = absent_lowest(scores)
+    rows = np.arange(len(dense))
+    best = dense.argmax(axis=1) if len(dense) else np.zeros(0, np.int64)
+    kept = dense[rows, best] >= cut
+    starts = np.concatenate([[0], np.cumsum(kept)])
+    return csr_array((np.ones(int(kept.sum()), np.float32), best[kept], starts), shape=dense.shape)
+
+
+def _none_cut(scores: ScoreMatrix, targets: Targets, space: LabelSpace, group: Group) -> float:
+    """The cut on the highest score with the most rows right: the right label above it, "none" below it."""
+    columns = space.columns(group.labels)
+    truth = space.group_classes(targets.harden(0.5) if targets.is_soft else targets, group)
+    dense = absent_lowest(scores[:, columns])[truth >= 0]
+    truth = truth[truth >= 0]
+    if not len(truth):
+        return -np.inf
+    top = dense.max(axis=1).astype(np.float64)
+    order = np.argsort(-top, kind="stable")
+    # lowering the cut past a row wins it if its arg-max is right, and loses it if it has no label
+    gain = (dense.argmax(axis=1) == truth).astype(np.int64) - (truth == len(columns))
+    top, total = top[order], np.cumsum(gain[order])
+    ends = np.flatnonzero(np.append(top[1:] != top[:-1], True))
+    best = ends[int(np.argmax(total[ends]))]
+    if total[best] <= 0:
+        return np.inf
+    low = top[best + 1] if best + 1 < len(top) else -np.inf
+    return float(low + (top[best] - low) / 2) if np.isfinite(low) else -np.inf

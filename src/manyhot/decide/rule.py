@@ -1,0 +1,132 @@
+"""What all decision rules share: a rule is options until it is fitted, then it decides and can be saved."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from manyhot.decide.goals import Goal
+from manyhot.decide.scores import ScoreMatrix, as_scores
+from manyhot.decide.tuned_rows import TunedRows, refuse_tuned_rows
+from manyhot.errors import InputError
+from manyhot.labels import LabelSpace, Targets, as_targets
+
+# One goal for all labels, or one for some of them by name and "*" for the rest.
+GoalLike: TypeAlias = Goal | str | Mapping[str, Goal | str]
+
+
+class Rule(Protocol):
+    """A way to decide, not fitted yet: a frozen record of options."""
+
+    def fit(
+        self,
+        scores: Any,
+        targets: Any,
+        *,
+        space: LabelSpace | None = None,
+        goal: GoalLike | None = None,
+        rows: Iterable[Any] | None = None,
+    ) -> "Decision":
+        """Tune on these rows, which the model was not trained on.
+
+        Args:
+            scores: (rows, labels), any form of `as_scores`.
+            targets: any form of `as_targets`; unknown cells are left out of every count.
+            space: the labels; without one they are named by their column number.
+            goal: replaces the rule's own goal.
+            rows: ids of the rows, remembered so that evaluation on them can be refused.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Decision(ABC):
+    """A fitted rule: scores in, label sets out.
+
+    Attributes:
+        space: the labels that it decides about.
+        tuned_on: the rows it was tuned on, if they were told.
+    """
+
+    kind: ClassVar[str]
+
+    space: LabelSpace
+    tuned_on: TunedRows | None = field(default=None, kw_only=True)
+
+    def decide(self, scores: Any) -> Targets:
+        """The label set of each row.
+
+        Args:
+            scores: (rows, labels), any form of `as_scores`; row by row, so batches may be decided apart.
+
+        Raises:
+            InputError: NaN scores, named by row and label.
+            ShapeError: another number of labels than the rule was fitted for.
+        """
+        return self._decide(as_scores(scores, self.space.names))
+
+    def check_rows(self, rows: Iterable[Any], *, allow_tuned_rows: bool = False) -> bool:
+        """Refuse to be evaluated on rows that it was tuned on.
+
+        Returns:
+            True if checked; False if the rule does not know its rows or the check was waived.
+
+        Raises:
+            InputError: some of the rows were tuned on.
+        """
+        return refuse_tuned_rows(self.tuned_on, rows, allow_tuned_rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, keyed by label name; `read_rule` is the inverse."""
+        content = {"rule": self.kind, **self._content()}
+        if self.tuned_on is not None:
+            content["tuned_on"] = self.tuned_on.to_dict()
+        return content
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], space: LabelSpace) -> "Decision":
+        """The rule that `to_dict` wrote, for a space that has its labels (their order may differ)."""
+        rows = content.get("tuned_on")
+        return cls._read(content, space, None if rows is None else TunedRows.from_dict(rows))
+
+    @abstractmethod
+    def _decide(self, scores: ScoreMatrix) -> Targets: ...
+
+    @abstractmethod
+    def _content(self) -> dict[str, Any]: ...
+
+    @classmethod
+    @abstractmethod
+    def _read(
+        cls, content: Mapping[str, Any], space: LabelSpace, tuned_on: TunedRows | None
+    ) -> "Decision": ...
+
+
+@dataclass(frozen=True)
+class TuningData:
+    """Checked input of a fit."""
+
+    scores: ScoreMatrix
+    targets: Targets
+    space: LabelSpace
+    tuned_on: TunedRows | None
+
+    @classmethod
+    def of(
+        cls, scores: Any, targets: Any, space: LabelSpace | None, rows: Iterable[Any] | None
+    ) -> "TuningData":
+        """Convert, check that shapes agree and that each row has an id."""
+        matrix = as_scores(scores, None if space is None else space.names)
+        width = matrix.shape[1]
+        space = space or LabelSpace(tuple(str(column) for column in range(width)))
+        values = as_targets(targets, width)
+        if len(values) != matrix.shape[0]:
+            raise InputError(
+                f"expected targets for the {matrix.shape[0]} rows of the scores, got {len(values)}"
+            )
+        if rows is None:
+            return cls(matrix, values, space, None)
+        rows = list(rows)
+        if len(rows) != matrix.shape[0]:
+            raise InputError(f"expected {matrix.shape[0]} row ids, got {len(rows)}")
+        return cls(matrix, values, space, TunedRows.of(rows))

@@ -1,0 +1,105 @@
+"""Scores as anybody holds them, made one of two forms: dense, or CSR whose absent cells are the lowest."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+
+from manyhot.errors import InputError, ShapeError
+
+# A float array (rows, labels) or a csr_array; no union, as SciPy annotates the latter's shape as optional.
+ScoreMatrix: TypeAlias = Any
+
+
+def as_scores(scores: Any, names: Sequence[str] | None = None) -> ScoreMatrix:
+    """Scores as a float array (rows, labels) or CSR, checked.
+
+    Args:
+        scores: NumPy array, torch tensor (any device), SciPy sparse (absent cells are lower than every stored
+            one) or DataFrame (anything with `columns` and `to_numpy`). Higher means more likely; any real
+            number. float32 and float64 stay, everything else becomes float32.
+        names: the labels wanted. A DataFrame whose columns are these names is put into their order.
+
+    Raises:
+        InputError: a NaN, named by row and label, or values that are not numbers.
+        ShapeError: not a matrix, or another number of labels than `names`.
+    """
+    matrix = _matrix(scores, names)
+    if names is not None and matrix.shape[1] != len(names):
+        raise ShapeError(f"expected scores for {len(names)} labels, got {matrix.shape[1]} columns")
+    _refuse_nan(matrix, names)
+    return matrix
+
+
+def shape_of(matrix: ScoreMatrix | csr_array) -> tuple[int, int]:
+    """(rows, labels)."""
+    rows, width = matrix.shape  # type: ignore[misc]
+    return rows, width
+
+
+def row_numbers(matrix: csr_array) -> NDArray[np.int64]:
+    """(stored cells,) the row of each stored cell."""
+    return np.repeat(np.arange(shape_of(matrix)[0]), np.diff(matrix.indptr))
+
+
+def cell_numbers(matrix: csr_array) -> NDArray[np.int64]:
+    """(stored cells,) row * width + column of each stored cell, ascending."""
+    return row_numbers(matrix) * shape_of(matrix)[1] + matrix.indices
+
+
+def absent_lowest(matrix: ScoreMatrix) -> NDArray[np.floating[Any]]:
+    """Dense (rows, labels); absent CSR cells become -inf."""
+    if not isinstance(matrix, csr_array):
+        return matrix
+    dense = np.full(shape_of(matrix), -np.inf, matrix.dtype)
+    dense[row_numbers(matrix), matrix.indices] = matrix.data
+    return dense
+
+
+def _matrix(scores: Any, names: Sequence[str] | None) -> ScoreMatrix:
+    if issparse(scores):
+        matrix = csr_array(scores, copy=False)
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+        return matrix if matrix.dtype in (np.float32, np.float64) else matrix.astype(np.float32)
+    if hasattr(scores, "columns") and hasattr(scores, "to_numpy"):
+        scores = _in_order(scores, names).to_numpy()
+    elif hasattr(scores, "detach"):
+        scores = scores.detach().cpu()
+        scores = (scores if str(scores.dtype) == "torch.float64" else scores.float()).numpy()
+    array = np.asarray(scores)
+    if array.ndim != 2:
+        raise ShapeError(f"expected scores of shape (rows, labels), got {array.shape}")
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"expected numbers as scores, got {array.dtype}")
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
+
+
+def _in_order(frame: Any, names: Sequence[str] | None) -> Any:
+    columns = list(frame.columns)
+    if names is None or columns == list(names):
+        return frame
+    missing = [name for name in names if name not in set(columns)]
+    if missing:
+        raise ShapeError(f"the scores have no column for {len(missing)} labels, among them {missing[0]!r}")
+    return frame[list(names)]
+
+
+def _refuse_nan(matrix: ScoreMatrix, names: Sequence[str] | None) -> None:
+    values = matrix.data if isinstance(matrix, csr_array) else matrix
+    # A sum is NaN whenever a value is: one pass without a mask, and the mask only for the message.
+    with np.errstate(invalid="ignore", over="ignore"):
+        suspicious = bool(np.isnan(values.sum())) if values.size else False
+    if not suspicious:
+        return
+    places = np.argwhere(np.isnan(matrix.toarray() if isinstance(matrix, csr_array) else matrix))
+    if len(places):
+        row, column = places[0]
+        label = names[column] if names is not None else str(column)
+        raise InputError(
+            f"{len(places)} scores are NaN, the first in row {row} for label {label!r}; "
+            "scores must be numbers (a model that diverged, or a label it does not know?)"
+        )

@@ -1,0 +1,75 @@
+"""Arg-max in exclusive groups, with and without "none", beside cuts for the independent labels."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from manyhot.decide import GlobalCut, GroupArgmax, PerLabelCut, read_rule, rule_for
+from manyhot.errors import InputError
+from manyhot.labels import Group, LabelSpace
+
+NAMES = ("striped", "black", "blue", "dress", "jeans", "denim")
+COLOUR, KIND = Group("colour", ("black", "blue")), Group("kind", ("dress", "jeans"), allow_none=True)
+SPACE = LabelSpace(NAMES, groups=(COLOUR, KIND))
+SCORES = np.array(
+    [
+        [0.9, 0.8, 0.2, 0.7, 0.1, 0.2],
+        [0.1, 0.4, 0.6, 0.3, 0.9, 0.8],
+        [0.2, 0.1, 0.3, 0.2, 0.1, 0.6],
+        [0.8, 0.5, 0.5, 0.1, 0.3, 0.1],
+    ],
+    np.float32,
+)
+ROWS = [["striped", "black", "dress"], ["blue", "jeans", "denim"], ["blue", "denim"], ["striped", "black"]]
+
+
+def test_one_label_of_each_group_and_none_where_it_is_allowed():
+    rule = rule_for(SPACE).fit(SCORES, SPACE.encode(ROWS), space=SPACE)
+    assert SPACE.decode(rule.decide(SCORES)) == ROWS
+
+
+def test_the_group_that_must_have_a_label_always_gets_one():
+    rule = rule_for(SPACE).fit(SCORES, SPACE.encode(ROWS), space=SPACE)
+    decided = SPACE.decode(rule.decide(np.full((1, 6), 1e-6)))[0]
+    assert set(decided) & set(COLOUR.labels)
+    assert not set(decided) & set(KIND.labels)
+
+
+def test_the_cut_for_none_lies_half_way_between_the_rows_it_tells_apart():
+    rule = GroupArgmax().fit(SCORES, SPACE.encode(ROWS), space=SPACE)
+    # kind: rows 1 and 0 are right at 0.9 and 0.7; row 3 has none at 0.3
+    assert rule.cuts == {"colour": -np.inf, "kind": pytest.approx(0.5)}
+
+
+def test_round_trip_by_label_name():
+    rule = rule_for(SPACE).fit(SCORES, SPACE.encode(ROWS), space=SPACE, rows=["a", "b", "c", "d"])
+    again = read_rule(json.loads(json.dumps(rule.to_dict(), allow_nan=False)), SPACE)
+    assert again.decide(SCORES) == rule.decide(SCORES)
+    assert again.tuned_on == rule.tuned_on
+
+
+def test_other_groups_than_fitted_are_refused():
+    rule = rule_for(SPACE).fit(SCORES, SPACE.encode(ROWS), space=SPACE)
+    with pytest.raises(InputError, match=r"1 values for unknown names \(\['kind'\]\)"):
+        read_rule(rule.to_dict(), LabelSpace(NAMES, groups=(COLOUR,)))
+
+
+def test_sparse_scores_decide_the_same():
+    rule = rule_for(SPACE).fit(SCORES, SPACE.encode(ROWS), space=SPACE)
+    assert rule.decide(csr_array(SCORES)) == rule.decide(SCORES)
+
+
+def test_all_labels_in_groups_needs_no_other_rule():
+    space = LabelSpace(("black", "blue"), groups=(COLOUR,))
+    rule = rule_for(space).fit(
+        SCORES[:, 1:3], space.encode([["black"], ["blue"], ["blue"], ["black"]]), space=space
+    )
+    assert rule.independent is None
+    assert space.decode(rule.decide(SCORES[:, 1:3])) == [["black"], ["blue"], ["blue"], ["black"]]
+
+
+def test_without_groups_the_rule_is_the_plain_one():
+    assert rule_for(LabelSpace(("a",)), goal="f1_micro", kind="global") == GlobalCut("f1_micro")
+    assert rule_for(LabelSpace(("a",))) == PerLabelCut("f1_macro")

@@ -1,0 +1,88 @@
+"""GlobalCut and PerLabelCut against every cut there is."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score, jaccard_score
+
+from manyhot.decide import GlobalCut, PerLabelCut, as_goal
+from manyhot.labels import Targets
+
+GRID = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], np.float32)  # few values, so that ties are common
+
+
+@st.composite
+def problems(draw, most_rows=7, most_labels=3):
+    rows, labels = draw(st.integers(1, most_rows)), draw(st.integers(1, most_labels))
+    scores = draw(st.lists(st.sampled_from(GRID), min_size=rows * labels, max_size=rows * labels))
+    truth = draw(st.lists(st.booleans(), min_size=rows * labels, max_size=rows * labels))
+    return np.array(scores, np.float32).reshape(rows, labels), np.array(truth).reshape(rows, labels)
+
+
+def measured(truth, decisions, average, measure=f1_score):
+    """The mean over units that have something to find; units without positives never gain from a cut."""
+    if average == "micro":
+        return measure(truth.ravel(), decisions.ravel(), zero_division=0)
+    if average == "samples":
+        truth, decisions = truth.T, decisions.T
+    values = [measure(truth[:, j], decisions[:, j], zero_division=0) for j in range(truth.shape[1])]
+    return float(np.mean(values))
+
+
+def brute_force(scores, truth, average, measure, per_label):
+    cuts = np.append(np.unique(scores), np.inf)
+    choices = itertools.product(cuts, repeat=scores.shape[1]) if per_label else ((cut,) for cut in cuts)
+    return max(measured(truth, scores >= np.array(choice), average, measure) for choice in choices)
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems(), st.sampled_from(["macro", "micro", "samples"]))
+def test_one_cut_is_the_best_of_all(problem, average):
+    scores, truth = problem
+    rule = GlobalCut(f"f1_{average}").fit(scores, Targets.from_dense(truth))
+    reached = measured(truth, rule.decide(scores).to_dense() > 0, average)
+    assert reached == pytest.approx(brute_force(scores, truth, average, f1_score, per_label=False))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    problems(),
+    st.sampled_from([("f1", f1_score), ("jaccard", jaccard_score)]),
+    st.sampled_from(["macro", "micro"]),
+)
+def test_cuts_per_label_are_jointly_the_best_of_all(problem, measure, average):
+    scores, truth = problem
+    rule = PerLabelCut(f"{measure[0]}_{average}").fit(scores, Targets.from_dense(truth))
+    reached = measured(truth, rule.decide(scores).to_dense() > 0, average, measure[1])
+    assert reached == pytest.approx(brute_force(scores, truth, average, measure[1], per_label=True))
+
+
+@pytest.mark.parametrize("name", ["mcc", "balanced_accuracy", "f2_macro", "cost(miss=3, false_alarm=1)"])
+def test_every_macro_goal_is_the_best_of_all_cuts(name):
+    rng = np.random.default_rng(0)
+    scores, truth = rng.random((60, 4)), rng.random((60, 4)) < 0.3
+    rule = PerLabelCut(name).fit(scores, truth)
+    goal = as_goal(name)
+    for j in range(4):
+        by_cut = []
+        for cut in np.append(scores[:, j], np.inf):
+            chosen = scores[:, j] >= cut
+            by_cut.append(
+                goal.value(
+                    (chosen & truth[:, j]).sum(),
+                    (chosen & ~truth[:, j]).sum(),
+                    truth[:, j].sum(),
+                    (~truth[:, j]).sum(),
+                )
+            )
+        chosen = rule.decide(scores).to_dense()[:, j] > 0
+        reached = goal.value(
+            (chosen & truth[:, j]).sum(),
+            (chosen & ~truth[:, j]).sum(),
+            truth[:, j].sum(),
+            (~truth[:, j]).sum(),
+        )
+        assert reached == pytest.approx(max(by_cut))
