@@ -1,0 +1,12 @@
+"""How a formula runs: one engine per kind of machine, all with the same answers.
+
+words         what a loss formula is written in
+formula       binds a formula to the words of an engine
+cells         the targets of one batch: dense, or only what is not a plain negative
+curves        a pointwise loss as data
+reduction     mean, batchmean, sum, none
+pointwise     chooses the engine: torch_engine (any device), numba_engine (CPU)
+sweeps        sorts and sweeps of scores, for metrics and decisions
+
+Nothing is imported here: metrics use the sweeps without torch, losses the rest without Numba.
+"""

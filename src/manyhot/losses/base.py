@@ -1,0 +1,232 @@
+"""`MultiLabelLoss`: what every loss has in common. Reduction, weights, unknown cells, smoothing, checks."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, final
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from manyhot import _check
+from manyhot.errors import OptionError, ShapeError
+from manyhot.kernels.cells import Cells, DenseCells, SparseCells
+from manyhot.kernels.reduction import REDUCTIONS, Reduction
+from manyhot.losses import door
+
+PerLabel: TypeAlias = float | ArrayLike | Tensor | Mapping[str, float]
+
+
+class Options(TypedDict, total=False):
+    """What every loss takes beside its own parameters.
+
+    reduction: "mean" over known units (default), "batchmean" (sum over units, mean over rows), "sum", "none".
+        A unit is a cell of a pointwise loss, a row of a row-wise one.
+    pos_weight: number, (labels,) or {name: weight}; multiplies the positive side.
+    label_weight: number, (labels,) or {name: weight}; multiplies both sides.
+    smoothing: s moves targets to y (1 - s) + s / 2; (a, b) moves positives to 1 - a and negatives to b.
+    unknown: "ignore" (default) leaves unknown cells out, "negative" takes them for negative.
+    strict: probabilities in place of logits are an error instead of one warning.
+    names: the label names, for messages and for weights given by name.
+    """
+
+    reduction: Reduction
+    pos_weight: PerLabel | None
+    label_weight: PerLabel | None
+    smoothing: float | tuple[float, float]
+    unknown: Literal["ignore", "negative"]
+    strict: bool
+    names: Sequence[str] | None
+
+
+class MultiLabelLoss(nn.Module, ABC):
+    """Base of all losses: logits and targets in, one number out.
+
+    A family of losses gives `evaluate`. A loss may change the targets first by `select`, and read the
+    training epoch from `self.epoch`.
+    """
+
+    epoch: int
+    pos_weight: Tensor | float | None
+    label_weight: Tensor | float | None
+
+    def __init__(self, **options: Unpack[Options]) -> None:
+        super().__init__()
+        self._sized: list[str] = []  # parameters that hold a number per label
+        self.reduction = _check.one_of("reduction", options.get("reduction", "mean"), REDUCTIONS)
+        names = options.get("names")
+        self.names = None if names is None else tuple(names)
+        self.smoothing = _smoothing(options.get("smoothing", 0.0))
+        self.unknown = _check.one_of("unknown", options.get("unknown", "ignore"), ("ignore", "negative"))
+        self.strict = options.get("strict", False)
+        self.per_label("pos_weight", options.get("pos_weight"), low=0.0)
+        self.per_label("label_weight", options.get("label_weight"), low=0.0)
+        self.epoch = 0
+        self._calls = 0
+        self._warned = False
+
+    @final
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Any,
+        unknown: Any = None,
+        *,
+        row_weight: Any = None,
+        cell_weight: Any = None,
+        row_ids: Any = None,
+    ) -> Tensor:
+        """Cost of a batch, reduced.
+
+        Args:
+            logits: (rows, labels), what comes before sigmoid; any float dtype. An infinite logit counts as
+                1e15 (the largest number of the dtype in float16).
+            targets: (rows, labels) 0/1 of any dtype, soft in [0, 1], NaN or -1 for unknown; or `Targets`,
+                SciPy or torch sparse, -1 padded label indices, ragged lists of label indices.
+            unknown: (rows, labels), true where nobody knows the value; beside what `targets` says.
+            row_weight: (rows,), multiplies the cost of a row.
+            cell_weight: (rows, labels), multiplies the cost of a cell.
+            row_ids: (rows,), number of each row in the training set; for losses that remember rows.
+
+        Returns:
+            0-d, in nats unless the loss says otherwise; with the reduction "none" a cost per unit. float32
+            for half-precision logits, else of their dtype. A batch of no rows or no known cell costs 0.
+
+        Raises:
+            InputError: NaN among the logits of known cells, numbers that cannot be targets.
+            ShapeError: shapes that do not fit each other.
+        """
+        logits = door.check_logits(self.joined(logits), self.width)
+        cells = door.read_cells(logits, targets, unknown, row_weight, cell_weight, row_ids)
+        if torch.compiler.is_compiling():
+            return self.evaluate(logits, self.prepare(logits, cells))
+        self._calls += 1
+        if self._calls & (self._calls - 1) == 0:
+            self._warned = door.check_contract(logits, cells, self.names, self.strict, self._warned)
+        cells = self.prepare(logits, cells)
+        cost = self.evaluate(logits, cells)
+        if cost.device.type == "cpu" and not bool(torch.isfinite(cost.detach().sum())):
+            return self.evaluate(door.explain_nonfinite(logits, cells, self.names), cells)
+        return cost
+
+    @final
+    def prepare(self, logits: Tensor, cells: Cells) -> Cells:
+        """The targets as this loss means them: unknown cells settled, selection made."""
+        if self.unknown == "negative":
+            cells = _assumed_negative(cells)
+        return self.select(logits.detach(), cells)
+
+    def joined(self, logits: Any) -> Any:
+        """The logits as one matrix; losses over several heads put them together here."""
+        return logits
+
+    def select(self, logits: Tensor, cells: Cells) -> Cells:  # noqa: ARG002
+        """Targets changed in the light of the model's own answer; the base changes nothing."""
+        return cells
+
+    @abstractmethod
+    def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
+        """Reduced cost of a batch whose targets were read and prepared."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell the loss which epoch begins, from 0; losses with a schedule read it."""
+        self.epoch = epoch
+
+    @property
+    def width(self) -> int | None:
+        """Number of labels this loss is made for; None when any."""
+        sizes = {name: len(getattr(self, name)) for name in self._sized}
+        if len(set(sizes.values())) > 1:
+            raise ShapeError(f"parameters of this loss are for different numbers of labels: {sizes}")
+        return next(iter(sizes.values()), None)
+
+    def per_label(self, name: str, value: PerLabel | None, low: float = -np.inf) -> None:
+        """Store a parameter that is one number or a number per label: float attribute or (labels,) buffer.
+
+        Raises:
+            OptionError: text, NaN, below `low`, a missing or unknown label name.
+            ShapeError: more than one axis.
+        """
+        if value is None:
+            setattr(self, name, None)
+            return
+        if isinstance(value, str):
+            raise OptionError(
+                f"{name}={value!r} needs the training targets: {name}=label_weights(targets, {value!r})"
+            )
+        if isinstance(value, Mapping):
+            value = by_name(name, value, self.names)
+        tensor = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value).detach()
+        tensor = tensor.clone().to(torch.float64 if tensor.dtype == torch.float64 else torch.float32)
+        if tensor.ndim > 1:
+            raise ShapeError(f"{name} must be one number or (labels,), got shape {tuple(tensor.shape)}")
+        wrong = ~(tensor >= low) | tensor.isinf()
+        if wrong.any():
+            raise OptionError(f"{name} must be finite and >= {low}, got {float(tensor[wrong].flatten()[0])}")
+        if tensor.ndim == 0:
+            setattr(self, name, float(tensor))
+        else:
+            self.register_buffer(name, tensor)
+            self._sized.append(name)
+
+    def extra_repr(self) -> str:
+        """Own parameters, and the options that are not at their default."""
+        shown = []
+        for name, parameter in inspect.signature(type(self).__init__).parameters.items():
+            if name not in ("self", "options") and hasattr(self, name):
+                shown.append(f"{name}={_short(getattr(self, name), parameter.default)}")
+        defaults = {
+            "reduction": "mean",
+            "smoothing": (0.0, 0.0),
+            "unknown": "ignore",
+            "pos_weight": None,
+            "label_weight": None,
+        }
+        for name, default in defaults.items():
+            value = getattr(self, name)
+            if isinstance(value, Tensor) or value != default:
+                shown.append(f"{name}={_short(value, default)}")
+        return ", ".join(shown)
+
+
+def by_name(name: str, weights: Mapping[str, float], names: Sequence[str] | None) -> np.ndarray:
+    """Weights of named labels in label order, 1 for labels not named.
+
+    Raises:
+        OptionError: the label names are not given, or a name is none of them.
+    """
+    if names is None:
+        raise OptionError(f"{name} by label name needs the label names: names=space.names")
+    for label in weights:
+        _check.one_of(f"a label of {name}", label, names)
+    return np.array([float(weights.get(label, 1.0)) for label in names])
+
+
+def _assumed_negative(cells: Cells) -> Cells:
+    if isinstance(cells, SparseCells):
+        return cells.without_unknown()
+    if cells.known() is None:
+        return cells
+    dense = cells.dense()
+    floating = dense.values.is_floating_point()
+    return DenseCells(
+        values=dense.mass(dense.values.dtype if floating else torch.float32),
+        row_weight=cells.row_weight,
+        cell_weight=cells.cell_weight,
+        row_ids=cells.row_ids,
+    )
+
+
+def _smoothing(value: float | tuple[float, float]) -> tuple[float, float]:
+    of_positives, of_negatives = (value / 2, value / 2) if isinstance(value, (int, float)) else value
+    _check.between("smoothing", of_positives, 0.0, 0.5)
+    _check.between("smoothing", of_negatives, 0.0, 0.5)
+    return float(of_positives), float(of_negatives)
+
+
+def _short(value: Any, default: Any) -> str:  # noqa: ARG001
+    if isinstance(value, Tensor):
+        return f"{float(value):g}" if value.ndim == 0 else f"<{len(value)} numbers>"
+    return repr(value)

@@ -1,0 +1,127 @@
+"""From what a user writes, `"asl(gamma_neg=2)"`, to a loss; and the one loss for a label space."""
+
+import ast
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from manyhot import _check
+from manyhot.errors import OptionError
+from manyhot.kernels.reduction import Reduction
+from manyhot.labels import LabelSpace, as_targets
+from manyhot.losses.base import MultiLabelLoss, Options, PerLabel
+from manyhot.losses.groups import GroupSoftmax
+from manyhot.losses.mixed import INDEPENDENT, Mixed
+from manyhot.losses.table import LOSSES
+from manyhot.losses.weighting import label_weights
+
+
+def make_loss(spec: str | type[MultiLabelLoss] | MultiLabelLoss, **context: Any) -> MultiLabelLoss:
+    """A loss from its short name with or without arguments, its class, or itself.
+
+    Args:
+        spec: "asl", "asl(gamma_neg=2, reduction='sum')", `Asymmetric`, or an instance, returned as it is.
+        context: what the surroundings know (label_counts, num_rows, names, pos_weight, reduction, ...). A
+            loss takes what it has an argument for; arguments in the spec go first.
+
+    Raises:
+        OptionError: no such loss (the nearest names are listed), no such argument, or a spec that is no call.
+    """
+    if isinstance(spec, MultiLabelLoss):
+        return spec
+    if isinstance(spec, str):
+        name, given = parse(spec)
+        kind = LOSSES[_check.one_of("loss", name, LOSSES)]
+    elif isinstance(spec, type) and issubclass(spec, MultiLabelLoss):
+        kind, given = spec, {}
+    else:
+        raise OptionError(f"loss must be a name, a class or an instance, got {spec!r}")
+    accepted = arguments(kind)
+    for argument in given:
+        _check.one_of(f"an argument of {spec}", argument, accepted)
+    return kind(**{**{k: v for k, v in context.items() if k in accepted and v is not None}, **given})
+
+
+def parse(spec: str) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of "name" or "name(argument=literal, ...)".
+
+    Raises:
+        OptionError: anything else.
+    """
+    name, bracket, inside = spec.strip().partition("(")
+    if not bracket:
+        return name, {}
+    try:
+        call = ast.parse(f"_({inside}", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or not all(k.arg for k in call.keywords):
+            raise ValueError
+        return name.strip(), {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError):
+        raise OptionError(f"expected a loss like 'asl' or 'asl(gamma_neg=2)', got {spec!r}") from None
+
+
+def arguments(kind: type[MultiLabelLoss]) -> tuple[str, ...]:
+    """All argument names of a loss: its own, then those that every loss has."""
+    own = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "options")]
+    return (*own, *Options.__annotations__)
+
+
+def losses_for(
+    space: LabelSpace,
+    spec: str | type[MultiLabelLoss] | MultiLabelLoss = "bce",
+    train_targets: Any = None,
+    *,
+    pos_weight: str | PerLabel | None = None,
+    weights: Mapping[str, float] | str | None = None,
+    reduction: Reduction = "mean",
+    **context: Any,
+) -> MultiLabelLoss:
+    """The loss of a whole label space: `spec` on independent labels, a softmax in each exclusive group.
+
+    Args:
+        space: the label space.
+        spec: the loss of the independent labels, as `make_loss` takes it.
+        train_targets: where class frequencies and weights come from; needed by some losses.
+        pos_weight: "balanced", "sqrt", "effective", (labels,) or {name: weight}; for independent labels.
+        weights: of the parts, as `Mixed` takes them.
+        reduction: as for every loss.
+        context: further arguments for the loss of the independent labels.
+
+    Raises:
+        OptionError: an unknown loss, argument or weight; weights by scheme without training targets.
+    """
+    columns = space.columns(space.independent)
+    targets = None if train_targets is None else as_targets(train_targets, len(space))
+    single: MultiLabelLoss | None = None
+    if len(columns):
+        own = None if targets is None else targets.columns(columns)
+        known: dict[str, Any] = {"names": space.independent, "reduction": reduction, **context}
+        if own is not None:
+            known.update(label_counts=own.label_sums(), num_rows=len(own))
+        known["pos_weight"] = _weights(pos_weight, own, space, columns)
+        single = make_loss(spec, **known)
+    if not space.groups:
+        assert single is not None
+        return single
+    if single is None and weights is None:
+        return GroupSoftmax.of(space, reduction=reduction)
+    parts = {} if single is None else {INDEPENDENT: single}
+    return Mixed(space, parts, weights, reduction=reduction)  # type: ignore[arg-type]
+
+
+def _weights(pos_weight: Any, own: Any, space: LabelSpace, columns: Any) -> Any:
+    if isinstance(pos_weight, str):
+        if own is None:
+            raise OptionError(f"pos_weight={pos_weight!r} needs the training targets")
+        return label_weights(own, pos_weight, space.independent)  # type: ignore[arg-type]
+    if isinstance(pos_weight, Mapping):
+        return {name: weight for name, weight in pos_weight.items() if name not in _grouped(space)}
+    if pos_weight is None or np.ndim(pos_weight) == 0:
+        return pos_weight
+    return np.asarray(pos_weight)[columns]
+
+
+def _grouped(space: LabelSpace) -> set[str]:
+    return set(space.names) - set(space.independent)

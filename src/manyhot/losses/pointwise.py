@@ -1,0 +1,62 @@
+"""`Pointwise`: a loss that looks at one cell at a time is two curves over the logit."""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from manyhot.kernels.cells import Cells
+from manyhot.kernels.curves import Curves
+from manyhot.kernels.formula import Formula, constant_names
+from manyhot.kernels.pointwise import pointwise
+from manyhot.losses.base import MultiLabelLoss
+
+
+class Pointwise(MultiLabelLoss):
+    """Sum over cells of y positive(z) + (1 - y) negative(z), weighted.
+
+    A subclass gives two static formulas that return (value, slope), written with the words of
+    `manyhot.kernels.words`. Each argument after the logit is filled in from the attribute of that name: a
+    number, or a buffer (labels,). A third formula `unknown_cell` costs the unknown cells, which are else left
+    out. A target between 0 and 1 mixes the two curves: the expected cost under a label that applies with
+    that probability.
+    """
+
+    positive: ClassVar[Formula]
+    negative: ClassVar[Formula]
+    unknown_cell: ClassVar[Formula | None] = None
+
+    def formulas(self) -> tuple[Formula, Formula, Formula | None]:
+        """The curves of this instance: positive, negative, unknown or None."""
+        return type(self).positive, type(self).negative, type(self).unknown_cell
+
+    def row_constants(self, cells: Cells) -> dict[str, Tensor]:  # noqa: ARG002
+        """Arguments of the formulas that differ from row to row, each (rows,)."""
+        return {}
+
+    def curves(self, cells: Cells) -> Curves:
+        """This loss as the engines take it."""
+        formulas = self.formulas()
+        by_row = {name: value[:, None] for name, value in self.row_constants(cells).items()}
+        constants: dict[str, Any] = dict(by_row)
+        for formula in formulas:
+            for name in constant_names(formula) if formula else ():
+                constants.setdefault(name, getattr(self, name, None))
+        return Curves(
+            *formulas,
+            constants=constants,
+            positive_weight=_product(self.pos_weight, self.label_weight, cells),
+            negative_weight=_product(None, self.label_weight, cells),
+            smoothing=self.smoothing,
+        )
+
+    def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
+        """Reduced cost, or with the reduction "none" the cost of every cell."""
+        return pointwise(logits, cells, self.curves(cells), self.reduction)
+
+
+def _product(one: Tensor | float | None, other: Tensor | float | None, cells: Cells) -> Tensor | None:
+    if one is None and other is None:
+        return None
+    ones = torch.ones(cells.shape[1], device=cells.device)
+    return ones * (1.0 if one is None else one) * (1.0 if other is None else other)
