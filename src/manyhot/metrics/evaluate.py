@@ -1,0 +1,167 @@
+"""evaluate: all metrics of one set of predictions, from shared counts, ranks and sorts."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyhot.errors import OptionError, ShapeError
+from manyhot.labels import LabelSpace, Targets
+from manyhot.metrics.average import Average
+from manyhot.metrics.baseline import LearnedNothing, Training
+from manyhot.metrics.inputs import are_probabilities, read_decisions, read_scores, read_targets, read_weight
+from manyhot.metrics.material import Material, Measured
+from manyhot.metrics.result import Result
+from manyhot.metrics.table import METRICS, Metric, find_metric
+from manyhot.metrics.top_k import propensities
+
+# What `evaluate` gives unasked, in the order of its table, as far as the input allows.
+HEADLINE = (
+    "hamming", "exact", "jaccard_samples", "f1_micro", "f1_macro", "f1_samples",
+    "precision_micro", "precision_macro", "recall_micro", "recall_macro",
+    "ap_macro", "ap_micro", "auc_macro", "lrap", "coverage_error", "ranking_loss", "one_error",
+    "p@1", "p@3", "p@5", "ndcg@5", "psp@5", "log_loss", "brier",
+)  # fmt: skip
+
+
+def evaluate(
+    targets: Any,
+    scores: Any = None,
+    decisions: Any = None,
+    *,
+    metrics: str | Iterable[str] | None = None,
+    baseline: bool = True,
+    space: LabelSpace | None = None,
+    train: Any = None,
+    row_weight: Any = None,
+    undefined: float | None = None,
+) -> Result:
+    """Metrics of scores and decisions, each beside what a predictor that has learned nothing gets.
+
+    Unknown cells take part in nothing: the result is as if they had been deleted. Averages leave out labels
+    and rows where the metric is undefined, and say how many they are of.
+
+    Args:
+        targets: (rows, labels), any form of `as_targets`, hard.
+        scores: (rows, labels), any real, higher = more likely: NumPy, torch, DataFrame, or SciPy sparse,
+            whose absent cells rank below all stored ones (and are 0 as probabilities).
+        decisions: (rows, labels) of 0/1 or bool, or `Targets`.
+        metrics: names of `METRICS` (and `p@7`, `f0.5_macro`...), or "all"; None = the usual ones that the
+            input allows.
+        baseline: also evaluate all-zero decisions and each label's share as score.
+        space: names the labels in tables and messages.
+        train: targets (or `Training` counts) of the training rows: the baseline's shares, and the
+            propensities of `psp@k`. Without it the shares are those of the evaluated rows.
+        row_weight: (rows,), >= 0; None = all alike.
+        undefined: value with which undefined labels and rows enter averages, as scikit-learn's
+            `zero_division`; None leaves them out.
+
+    Raises:
+        OptionError: an unknown metric, or one that needs what was not given.
+        InputError: NaN scores, 0/1 given as scores, real numbers given as decisions, soft targets.
+        ShapeError: shapes differ.
+
+    Example:
+        >>> import numpy as np
+        >>> result = evaluate(np.array([[1, 0], [1, 1]]), decisions=np.array([[1, 0], [1, 0]]))
+        >>> result["hamming"], result["f1_macro"], str(result.counted["precision_macro"])
+        (0.75, 0.5, '1/2 labels')
+    """
+    truth = read_targets(targets, None if space is None else len(space))
+    if scores is None and decisions is None:
+        raise OptionError("nothing to evaluate: pass scores=, decisions= or both")
+    read = None if scores is None else read_scores(scores, truth.shape, space)
+    chosen = None if decisions is None else read_decisions(decisions, truth.shape)
+    weight = read_weight(row_weight, len(truth))
+    training = Training.of(truth, weight) if train is None else _training(train, truth)
+    inverse = None if train is None else propensities(training.positive, training.rows)
+    wanted = _wanted(metrics, _available(read, chosen, train is not None))
+    given = Measured(truth, read, chosen, weight, inverse, undefined)
+    nothing = LearnedNothing(truth, training.shares, weight, inverse, undefined) if baseline else None
+    return _result(given, nothing, wanted, _names(space, truth), _baseline_words(baseline, train is not None))
+
+
+def _result(
+    given: Measured,
+    nothing: LearnedNothing | None,
+    wanted: Sequence[Metric],
+    names: NDArray[Any],
+    words: str,
+) -> Result:
+    averages = {metric.name: metric.recipe.average(given) for metric in wanted}
+    return Result(
+        values=_values(averages),
+        counted={name: average.counted for name, average in averages.items()},
+        baseline={} if nothing is None else _values({m.name: m.recipe.average(nothing) for m in wanted}),
+        baseline_is=words,
+        per_label=_per_label(given, wanted, names),
+        rows=len(given.targets),
+        labels=given.targets.width,
+    )
+
+
+def _values(averages: dict[str, Average]) -> dict[str, float]:
+    return {name: float(average.value) for name, average in averages.items()}
+
+
+def _per_label(given: Material, wanted: Sequence[Metric], names: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Counts, then every metric that has a value for each label, named without its average."""
+    table = {
+        "label": names,
+        "positives": given.targets.label_counts(),
+        "known": given.targets.known_counts(),
+    }
+    for metric in wanted:
+        stem = metric.name.rsplit("_", 1)[0] if "_" in metric.name else metric.name
+        if stem not in table and (values := metric.recipe.per_label(given)) is not None:
+            table[stem] = values
+    return table
+
+
+def _training(train: Any, truth: Targets) -> Training:
+    training = train if isinstance(train, Training) else Training.of(read_targets(train))
+    if len(training.positive) != truth.width:
+        raise ShapeError(f"train has {len(training.positive)} labels, targets have {truth.width}")
+    return training
+
+
+def _available(scores: Any, decisions: Targets | None, train: bool) -> set[str]:
+    available = set() if decisions is None else {"decisions"}
+    if scores is not None:
+        available.add("scores")
+        if train:
+            available.add("scores and train")
+        if are_probabilities(scores):
+            available.add("probabilities")
+    return available
+
+
+def _wanted(metrics: str | Iterable[str] | None, available: set[str]) -> list[Metric]:
+    if metrics is None or metrics == "all":
+        names = HEADLINE if metrics is None else METRICS
+        return [METRICS[name] for name in names if METRICS[name].needs in available]
+    found = [find_metric(name) for name in ([metrics] if isinstance(metrics, str) else metrics)]
+    for metric in found:
+        if metric.needs not in available:
+            raise OptionError(f"{metric.name} needs {metric.needs}; {_MENDS[metric.needs]}")
+    return found
+
+
+_MENDS = {
+    "decisions": "pass decisions=, cut from the scores by a rule of manyhot.decide",
+    "scores": "pass scores=, as predict_proba or decision_function give them",
+    "scores and train": "pass scores= and the training rows' targets as train=",
+    "probabilities": "pass scores= in [0, 1]; sigmoid makes them of logits",
+}
+
+
+def _names(space: LabelSpace | None, truth: Targets) -> NDArray[Any]:
+    return np.arange(truth.width) if space is None else np.array(space.names, dtype=object)
+
+
+def _baseline_words(baseline: bool, train: bool) -> str:
+    if not baseline:
+        return ""
+    rows = "the training rows" if train else "these rows"
+    return f"no label assigned; as scores each label's share of {rows}"

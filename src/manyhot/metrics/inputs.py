@@ -1,0 +1,165 @@
+"""What `evaluate` is given, read and checked at the door: scores, decisions, row weights."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+
+from manyhot._check import same_shape
+from manyhot.errors import InputError, ShapeError
+from manyhot.labels import LabelSpace, Targets, as_targets
+
+CHUNK = 1 << 22  # cells looked at together: bounds the memory of a check
+
+
+def read_targets(targets: Any, width: int | None = None) -> Targets:
+    """Hard targets of any form that `as_targets` reads.
+
+    Raises:
+        InputError: soft values, which no metric can count.
+    """
+    read = as_targets(targets, width)
+    if read.is_soft:
+        raise InputError(
+            "metrics compare with yes or no, these targets are soft; pass targets.harden(0.5), or another cut"
+        )
+    return read
+
+
+def read_scores(scores: Any, shape: tuple[int, int], space: LabelSpace | None = None) -> Any:
+    """Scores as a dense float array or a CSR of floats with sorted columns.
+
+    Args:
+        scores: (rows, labels) NumPy array, torch tensor, DataFrame, or SciPy sparse. float64 stays.
+        shape: that of the targets.
+        space: label names for messages.
+
+    Raises:
+        ShapeError: another shape.
+        InputError: NaN, or nothing but 0 and 1, which is no ranking.
+    """
+    matrix: Any = _sparse_floats(scores) if issparse(scores) else _dense_floats(scores)
+    same_shape(targets=shape, scores=matrix.shape)
+    values = matrix.data if issparse(matrix) else matrix
+    if _any(values, np.isnan):
+        raise InputError(
+            f"scores are NaN for {_first_nan(matrix, space)}; a metric cannot rank NaN: "
+            "mark cells that nobody annotated as unknown in the targets instead"
+        )
+    if matrix.shape[0] and values.size and not _any(values, lambda part: (part != 0) & (part != 1)):
+        raise InputError(
+            "scores hold nothing but 0 and 1, so they rank nothing; pass what the decisions were made of "
+            "(predict_proba or decision_function), or pass this as decisions="
+        )
+    return matrix
+
+
+def read_decisions(decisions: Any, shape: tuple[int, int]) -> Targets:
+    """Decisions as hard `Targets` without unknown cells.
+
+    Raises:
+        ShapeError: another shape.
+        InputError: values other than 0 and 1, or unknown cells.
+    """
+    if isinstance(decisions, Targets):
+        read = decisions
+    elif issparse(decisions):
+        _refuse_real(decisions.data)
+        read = Targets(csr_array(decisions))
+    else:
+        dense = _array(decisions)
+        if dense.ndim != 2:
+            raise ShapeError(f"expected decisions (rows, labels), got shape {dense.shape}")
+        if dense.dtype != bool:
+            _refuse_real(dense)
+        read = Targets(_pattern(dense))
+    same_shape(targets=shape, decisions=read.shape)
+    if read.is_soft:
+        _refuse_real(read.positives.data)
+    if read.has_unknown:
+        raise InputError("decisions are yes or no and cannot be unknown; unknown cells belong to the targets")
+    return read
+
+
+def read_weight(weight: Any, rows: int) -> NDArray[np.float64]:
+    """Row weights (rows,), finite and >= 0, not all 0; ones when None."""
+    if weight is None:
+        return np.ones(rows)
+    read = np.asarray(_array(weight), np.float64)
+    if read.shape != (rows,):
+        raise ShapeError(f"expected row_weight of shape ({rows},), got {read.shape}")
+    if not (np.isfinite(read).all() and (read >= 0).all()) or (rows and not read.any()):
+        raise InputError("row_weight must be finite, >= 0 and not 0 for all rows")
+    return read
+
+
+def are_probabilities(scores: Any) -> bool:
+    """True when every stored score lies in [0, 1]."""
+    values = scores.data if issparse(scores) else scores
+    return not _any(values, lambda part: (part < 0) | (part > 1))
+
+
+def _array(values: Any) -> NDArray[Any]:
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        if "bfloat16" in str(values.dtype):
+            values = values.float()
+        return values.numpy()
+    if hasattr(values, "to_numpy"):
+        return np.asarray(values.to_numpy())
+    return np.asarray(values)
+
+
+def _dense_floats(scores: Any) -> NDArray[Any]:
+    matrix = _array(scores)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
+        raise InputError(f"expected scores (rows, labels) of numbers, got {matrix.dtype} {matrix.shape}")
+    return np.ascontiguousarray(matrix, np.float64 if matrix.dtype.itemsize > 4 else np.float32)
+
+
+def _sparse_floats(scores: Any) -> csr_array:
+    matrix: Any = csr_array(scores)
+    if matrix.data.dtype.kind not in "biuf":
+        raise InputError(f"expected sparse scores of numbers, got {matrix.dtype}")
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    wide = matrix.dtype.itemsize > 4
+    return matrix.astype(np.float64 if wide else np.float32, copy=False)
+
+
+def _pattern(dense: NDArray[Any]) -> csr_array:
+    places = np.flatnonzero(np.ascontiguousarray(dense))
+    starts = np.concatenate([[0], np.cumsum(np.count_nonzero(dense, axis=1))])
+    columns = places % dense.shape[1] if dense.shape[1] else places
+    return csr_array((np.ones(len(places), np.float32), columns, starts), shape=dense.shape)
+
+
+def _any(values: NDArray[Any], condition: Any) -> bool:
+    flat = values.reshape(-1)
+    return any(condition(flat[start : start + CHUNK]).any() for start in range(0, flat.size, CHUNK))
+
+
+def _refuse_real(values: NDArray[Any]) -> None:
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"expected decisions of 0 and 1, got {values.dtype}; encode names with a LabelSpace")
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, CHUNK):
+        part = flat[start : start + CHUNK]
+        wrong = (part != 0) & (part != 1)
+        if wrong.any():
+            raise InputError(
+                f"decisions hold {part[wrong][0]:.4g}, wanted 0 or 1; pass it as scores=, "
+                "or cut it first with a rule of manyhot.decide"
+            )
+
+
+def _first_nan(matrix: Any, space: LabelSpace | None) -> str:
+    if issparse(matrix):
+        place = int(np.flatnonzero(np.isnan(matrix.data))[0])
+        row = int(np.searchsorted(matrix.indptr, place, "right")) - 1
+        label = int(matrix.indices[place])
+    else:
+        row, label = (int(part) for part in np.argwhere(np.isnan(matrix))[0])
+    return f"label {space.names[label]!r} in row {row}" if space else f"label {label} in row {row}"

@@ -1,0 +1,133 @@
+"""What metrics are made of: counts, ranks and sweeps, each computed once and shared by all that need it."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Any, final
+
+from scipy.sparse import issparse
+
+from manyhot.labels import Targets
+from manyhot.metrics.calibration import cell_losses
+from manyhot.metrics.counts import Counts, Numbers, Overlap, column_sums, row_known
+from manyhot.metrics.threshold_free import Sweep, sweep_labels, sweep_pooled
+
+
+class Material(ABC):
+    """What the metrics see: real predictions, those of a baseline, or bootstrap replicates of either.
+
+    Arrays over labels are (labels,), arrays over rows (rows,); replicates add a trailing axis to whatever
+    depends on the row weights.
+
+    Attributes:
+        targets: hard. weight: (rows,), or (rows, replicates).
+        propensities: (labels,), None where no training counts were given.
+        undefined: value with which undefined labels and rows enter averages, None = they are left out.
+    """
+
+    targets: Targets
+    weight: Numbers
+    propensities: Numbers | None
+    undefined: float | None
+
+    @cached_property
+    def label_positive(self) -> Numbers:
+        """Positive mass of every label."""
+        return column_sums(self.targets.positives, self.weight)
+
+    @cached_property
+    def row_known(self) -> Numbers:
+        """Known cells of every row."""
+        return row_known(self.targets)
+
+    @cached_property
+    def row_figures(self) -> Numbers:
+        """(4, rows): see `kernels.ranks.row_figures`."""
+        from manyhot.kernels import ranks
+
+        return ranks.row_figures(self.row_ranks)
+
+    @cached_property
+    @abstractmethod
+    def label_counts(self) -> Counts:
+        """Counts of every label."""
+
+    @cached_property
+    @abstractmethod
+    def row_counts(self) -> Counts:
+        """Counts of every row, unweighted."""
+
+    @cached_property
+    @abstractmethod
+    def row_ranks(self) -> Any:
+        """`RowRanks` of the positives."""
+
+    @cached_property
+    @abstractmethod
+    def label_sweep(self) -> Sweep:
+        """Average precision and ROC area of every label."""
+
+    @cached_property
+    @abstractmethod
+    def pooled_sweep(self) -> Sweep:
+        """The same of all cells as one population."""
+
+    @cached_property
+    @abstractmethod
+    def cell_losses(self) -> Numbers:
+        """(2, rows): sums over known cells of log loss and squared error, scores read as probabilities."""
+
+
+@final
+class Measured(Material):
+    """Real predictions: scores, decisions or both."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        scores: Any,
+        decisions: Targets | None,
+        weight: Numbers,
+        propensities: Numbers | None = None,
+        undefined: float | None = None,
+    ) -> None:
+        self.targets, self.scores, self.decisions, self.weight = targets, scores, decisions, weight
+        self.propensities, self.undefined = propensities, undefined
+
+    @cached_property
+    def overlap(self) -> Overlap:
+        """Decisions laid over targets."""
+        assert self.decisions is not None, "the table of metrics lets no set metric through without decisions"
+        return Overlap.of(self.targets, self.decisions)
+
+    @cached_property
+    def label_counts(self) -> Counts:
+        """Counts of every label."""
+        return self.overlap.by_label(self.weight)
+
+    @cached_property
+    def row_counts(self) -> Counts:
+        """Counts of every row, unweighted."""
+        return self.overlap.by_row()
+
+    @cached_property
+    def row_ranks(self) -> Any:
+        """`RowRanks` of the positives."""
+        from manyhot.kernels import ranks
+
+        rank = ranks.rank_sparse if issparse(self.scores) else ranks.rank_dense
+        return rank(self.scores, self.targets.positives, self.targets.unknown)
+
+    @cached_property
+    def label_sweep(self) -> Sweep:
+        """Average precision and ROC area of every label."""
+        return sweep_labels(self.targets, self.scores, self.weight)
+
+    @cached_property
+    def pooled_sweep(self) -> Sweep:
+        """The same of all cells as one population."""
+        return sweep_pooled(self.targets, self.scores, self.weight)
+
+    @cached_property
+    def cell_losses(self) -> Numbers:
+        """(2, rows): sums over known cells of log loss and squared error, scores read as probabilities."""
+        return cell_losses(self.targets, self.scores)

@@ -1,0 +1,98 @@
+"""How a metric's value is made of shared material: four recipes, and every metric is one of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+
+from manyhot.metrics.average import Average, Counted, over_labels, over_rows
+from manyhot.metrics.counts import Counts, Numbers
+from manyhot.metrics.material import Material
+
+LabelAverage = Literal["micro", "macro", "weighted"]
+
+
+class Recipe(ABC):
+    """Makes one metric's average; on replicated material it makes one for each replicate."""
+
+    @abstractmethod
+    def average(self, material: Material) -> Average:
+        """The metric's value, NaN when undefined, and what it is an average of."""
+
+    def per_label(self, material: Material) -> Numbers | None:  # noqa: ARG002
+        """The values of the labels, (labels,), NaN where undefined; None where a label has none."""
+        return None
+
+
+@final
+@dataclass(frozen=True)
+class OfLabelCounts(Recipe):
+    """A ratio of counts, per label and averaged, or of pooled counts."""
+
+    formula: Callable[[Counts], Numbers]
+    kind: LabelAverage
+
+    def average(self, material: Material) -> Average:
+        """See `Recipe`."""
+        counts = material.label_counts
+        if self.kind == "micro":
+            return Average(self.formula(counts.pooled()), _cells(material))
+        weights = counts.positive if self.kind == "weighted" else None
+        return over_labels(self.formula(counts), weights, material.undefined)
+
+    def per_label(self, material: Material) -> Numbers:
+        """See `Recipe`."""
+        return self.formula(material.label_counts)
+
+
+@final
+@dataclass(frozen=True)
+class OfRowCounts(Recipe):
+    """A ratio of each row's counts, averaged over rows."""
+
+    formula: Callable[[Counts], Numbers]
+
+    def average(self, material: Material) -> Average:
+        """See `Recipe`."""
+        values = self.formula(material.row_counts)
+        defined = (~np.isnan(values)).astype(np.float64)
+        return over_rows(np.nan_to_num(values), defined, material.weight, material.undefined)
+
+
+@final
+@dataclass(frozen=True)
+class OfRows(Recipe):
+    """A ratio of sums over rows; a plain mean has denominators of 1."""
+
+    parts: Callable[[Material], tuple[Numbers, Numbers]]
+
+    def average(self, material: Material) -> Average:
+        """See `Recipe`."""
+        return over_rows(*self.parts(material), material.weight, material.undefined)
+
+
+@final
+@dataclass(frozen=True)
+class OfSweep(Recipe):
+    """Average precision or ROC area, per label and averaged, or of all cells pooled."""
+
+    quantity: Literal["ap", "auc"]
+    kind: LabelAverage
+
+    def average(self, material: Material) -> Average:
+        """See `Recipe`."""
+        if self.kind == "micro":
+            return Average(getattr(material.pooled_sweep, self.quantity), _cells(material))
+        weights = material.label_positive if self.kind == "weighted" else None
+        return over_labels(getattr(material.label_sweep, self.quantity), weights, material.undefined)
+
+    def per_label(self, material: Material) -> Numbers:
+        """See `Recipe`."""
+        return getattr(material.label_sweep, self.quantity)
+
+
+def _cells(material: Material) -> Counted:
+    rows, labels = material.targets.shape
+    return Counted(int(material.targets.known_counts().sum()), rows * labels, "cells")
