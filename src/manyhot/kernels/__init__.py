@@ -6,7 +6,7 @@ cells         the targets of one batch: dense, or only what is not a plain negat
 curves        a pointwise loss as data
 reduction     mean, batchmean, sum, none
 pointwise     chooses the engine: torch_engine (any device), numba_engine (CPU)
-sweeps        sorts and sweeps of scores, for metrics and decisions
+sorting, ranks, pooled   sorts and sweeps of scores, for metrics and decisions
 
-Nothing is imported here: metrics use the sweeps without torch, losses the rest without Numba.
+Nothing is imported here: metrics use the sorts without torch, losses the rest without Numba.
 """

@@ -1,4 +1,28 @@
-"""Losses: logits and targets in, one number out."""
+"""Losses: logits and targets in, one number out.
+
+How to add one. Every loss is a class with its parameters in `__init__`, which hands `**options` on to
+`super().__init__` first, its source in the docstring, and one line in `table.LOSSES`, whose contract suite
+(tests/losses/test_contract.py) then tests it. Which base?
+
+`Pointwise`      it looks at one cell at a time. Give two static formulas `positive(z, ...)` and
+                 `negative(z, ...)` that return (value, slope); a third, `unknown_cell`, if unknown cells
+                 cost something. Arguments after z are attributes of that name: floats, or numbers per label
+                 stored by `self.per_label(name, value, low=...)`. What differs from row to row comes from
+                 `row_constants(cells)`. Runs on every engine, sparse targets included.
+`Rowwise`        it is a function of a few sums of a row (log-sum-exp over positives, negatives, all;
+                 counts). Give one static formula `row(lse_pos, lse_neg, ...)`: (value, slopes).
+`RowCosts`       one number per row in any other way. Give `rows(z, cells)` in differentiable torch; use
+                 `manyhot.kernels.row_sums.row_sums` and `masses` for sums and weights.
+`MultiLabelLoss` anything else (a number per label, or per batch). Give `evaluate(logits, cells)`; compute in
+                 float32 or float64 and finish with `manyhot.kernels.reduction.reduce_units`.
+
+What a loss must not do itself: read target forms, mask (`cells.known()` tells; a hidden logit may be NaN, so
+select with `torch.where` before computing), reduce, weigh rows, check. Hooks: `select(logits, cells)` changes
+targets in the light of the model's own detached answer and returns other cells (`cells.with_values`);
+`self.epoch` is the epoch, set by `set_epoch`; `cells.row_ids` are the rows' numbers in the training set;
+`counted(cells)` says which rows "mean" divides by. Divisions by a count of positives, negatives or known
+cells have an empty case: value 0, gradient 0.
+"""
 
 from manyhot.losses.base import MultiLabelLoss
 from manyhot.losses.cross_entropy import BCE
@@ -6,6 +30,7 @@ from manyhot.losses.groups import GroupSoftmax
 from manyhot.losses.make import losses_for, make_loss
 from manyhot.losses.mixed import Mixed
 from manyhot.losses.pointwise import Pointwise
+from manyhot.losses.rowwise import RowCosts, Rowwise
 from manyhot.losses.table import LOSSES
 from manyhot.losses.weighting import debias, label_weights
 
@@ -16,6 +41,8 @@ __all__ = [
     "Mixed",
     "MultiLabelLoss",
     "Pointwise",
+    "RowCosts",
+    "Rowwise",
     "debias",
     "label_weights",
     "losses_for",

@@ -42,11 +42,12 @@ class Pointwise(MultiLabelLoss):
         for formula in formulas:
             for name in constant_names(formula) if formula else ():
                 constants.setdefault(name, getattr(self, name, None))
+        positive_weight, negative_weight = side_weights(self, cells)
         return Curves(
             *formulas,
             constants=constants,
-            positive_weight=_product(self.pos_weight, self.label_weight, cells),
-            negative_weight=_product(None, self.label_weight, cells),
+            positive_weight=positive_weight,
+            negative_weight=negative_weight,
             smoothing=self.smoothing,
         )
 
@@ -55,8 +56,10 @@ class Pointwise(MultiLabelLoss):
         return pointwise(logits, cells, self.curves(cells), self.reduction)
 
 
-def _product(one: Tensor | float | None, other: Tensor | float | None, cells: Cells) -> Tensor | None:
-    if one is None and other is None:
-        return None
+def side_weights(loss: MultiLabelLoss, cells: Cells) -> tuple[Tensor | None, Tensor | None]:
+    """Weights (labels,) of the positive and the negative side; None where all are 1."""
     ones = torch.ones(cells.shape[1], device=cells.device)
-    return ones * (1.0 if one is None else one) * (1.0 if other is None else other)
+    both = None if loss.label_weight is None else ones * loss.label_weight
+    if loss.pos_weight is None:
+        return both, both
+    return (ones if both is None else both) * loss.pos_weight, both

@@ -5,9 +5,11 @@ from types import MappingProxyType
 
 from manyhot.losses.base import MultiLabelLoss
 from manyhot.losses.cross_entropy import BCE
+from manyhot.losses.zlpr import ZLPR
 
 LOSSES: Mapping[str, type[MultiLabelLoss]] = MappingProxyType(
     {
         "bce": BCE,
+        "zlpr": ZLPR,
     }
 )

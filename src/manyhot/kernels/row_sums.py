@@ -1,0 +1,193 @@
+"""The few sums through which most row-wise losses read a row, in differentiable torch.
+
+With a positive mass a = y w+ and a negative mass b = (1 - y) w- in every known cell (w are the weights, 1 if
+none), each sum is (rows,):
+
+lse_pos   log of the sum of a exp(-z / temperature_pos)
+lse_neg   log of the sum of b exp(+z / temperature_neg)
+lse_all   log of the sum of (a + b) exp(z / temperature)
+lse_up    log of the sum of a exp(+z / temperature)
+dot_pos   sum of a z
+n_pos     sum of a
+n_neg     sum of b
+neg_entropy   sum of a log a
+
+A logarithm of an empty sum is `EMPTY`: so low that its exponential is 0, yet finite, so that no NaN is born.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from manyhot.kernels.cells import Cells, SparseCells
+
+LOGARITHMIC = ("lse_pos", "lse_neg", "lse_all", "lse_up")
+LINEAR = ("dot_pos",)
+CONSTANT = ("n_pos", "n_neg", "neg_entropy")
+ROW_SUMS = (*LOGARITHMIC, *LINEAR, *CONSTANT)
+EMPTY = -1e30
+
+
+@dataclass(frozen=True, eq=False)
+class RowReading:
+    """How a row-wise loss weighs the cells that it sums.
+
+    Args:
+        temperature: of lse_all and lse_up, > 0.
+        temperature_pos: of lse_pos, > 0.
+        temperature_neg: of lse_neg, > 0.
+        positive_weight: (labels,), multiplies the positive mass.
+        negative_weight: (labels,), multiplies the negative mass.
+        smoothing: (share of a positive counted as negative, share of a negative counted as positive).
+    """
+
+    temperature: float = 1.0
+    temperature_pos: float = 1.0
+    temperature_neg: float = 1.0
+    positive_weight: Tensor | None = None
+    negative_weight: Tensor | None = None
+    smoothing: tuple[float, float] = (0.0, 0.0)
+
+    def divisor(self, name: str) -> float:
+        """What the logits are divided by in a sum; negative where it falls with the logit."""
+        return {"lse_pos": -self.temperature_pos, "lse_neg": self.temperature_neg}.get(name, self.temperature)
+
+
+def row_sums(z: Tensor, cells: Cells, reading: RowReading, names: Iterable[str]) -> dict[str, Tensor]:
+    """The named sums of every row.
+
+    Args:
+        z: (rows, labels) logits in float32 or float64.
+        cells: the targets; dense only where they come dense, or are smoothed.
+        reading: weights and temperatures.
+        names: of `ROW_SUMS`.
+    """
+    sparse = isinstance(cells, SparseCells) and not any(reading.smoothing) and cells.cell_weight is None
+    layout = _Sparse(z, cells, reading) if sparse else _Dense(z, cells, reading)  # type: ignore[arg-type]
+    return {name: layout.sum(name) for name in names}
+
+
+def masses(cells: Cells, reading: RowReading, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Positive and negative mass of every cell (rows, labels), both 0 where unknown."""
+    dense = cells.dense()
+    known, values = dense.known(), dense.mass(dtype)
+    of_positives, of_negatives = reading.smoothing
+    if of_positives or of_negatives:
+        values = values * (1 - of_positives - of_negatives) + of_negatives
+    positive, negative = values, 1 - values
+    if reading.positive_weight is not None:
+        positive = positive * reading.positive_weight.to(dtype)
+    if reading.negative_weight is not None:
+        negative = negative * reading.negative_weight.to(dtype)
+    if dense.cell_weight is not None:
+        positive, negative = (mass * dense.cell_weight.to(dtype) for mass in (positive, negative))
+    if known is not None:
+        positive, negative = (torch.where(known, mass, 0.0) for mass in (positive, negative))
+    return positive, negative
+
+
+def log_sum(exponents: Tensor, mass: Tensor) -> Tensor:
+    """(rows,) log of the sum of mass times exp(exponents), over cells with any mass."""
+    member = mass > 0
+    logs = torch.log(torch.where(member, mass, 1.0))
+    kept = torch.where(member, exponents + logs, -torch.inf)
+    return _log_sum_exp(kept)
+
+
+class _Dense:
+    def __init__(self, z: Tensor, cells: Cells, reading: RowReading) -> None:
+        self.positive, self.negative = masses(cells, reading, z.dtype)
+        # A hidden cell may hold NaN; nothing of it may pass, not even its gradient.
+        self.z = torch.where(self.positive + self.negative > 0, z, 0.0)
+        self.reading = reading
+
+    def sum(self, name: str) -> Tensor:
+        if name == "n_pos":
+            return self.positive.sum(1)
+        if name == "n_neg":
+            return self.negative.sum(1)
+        if name == "dot_pos":
+            return (self.positive * self.z).sum(1)
+        if name == "neg_entropy":
+            return torch.special.xlogy(self.positive, self.positive).sum(1)
+        mass = {"lse_neg": self.negative, "lse_all": self.positive + self.negative}.get(name, self.positive)
+        return log_sum(self.z / self.reading.divisor(name), mass)
+
+
+class _Sparse:
+    def __init__(self, z: Tensor, cells: SparseCells, reading: RowReading) -> None:
+        self.z, self.cells, self.reading = z, cells, reading
+        self.rows, labels = self.here = cells.positive_index
+        self.own = z[self.here]
+        ones = torch.ones_like(self.own)
+        self.values = ones if cells.values is None else cells.values.to(z.dtype)
+        self.positive_weight, self.negative_weight = (
+            None if weight is None else weight.to(z.dtype)
+            for weight in (reading.positive_weight, reading.negative_weight)
+        )
+        self.up = ones if self.positive_weight is None else self.positive_weight[labels]
+        self.down = ones if self.negative_weight is None else self.negative_weight[labels]
+
+    def sum(self, name: str) -> Tensor:
+        mass = self.values * self.up
+        if name == "n_pos":
+            return self._added(mass)
+        if name == "n_neg":
+            return self._background_mass() + self._added((1 - self.values) * self.down)
+        if name == "dot_pos":
+            return self._added(mass * self.own)
+        if name == "neg_entropy":
+            return self._added(torch.special.xlogy(mass, mass))
+        exponents = self.own / self.reading.divisor(name)
+        if name in ("lse_pos", "lse_up"):
+            return self._log_added(exponents + torch.log(mass))
+        negative = (1 - self.values) * self.down
+        return self._whole(name, exponents + torch.log(negative if name == "lse_neg" else negative + mass))
+
+    def _whole(self, name: str, at_positives: Tensor) -> Tensor:
+        """A sum over all known cells, of which the positives have exponents of their own."""
+        exponents = self.z / self.reading.divisor(name)
+        if self.negative_weight is not None:
+            exponents = exponents + torch.log(self.negative_weight)
+        exponents = exponents.index_put(self.here, at_positives)
+        hidden = self.cells.unknown_index
+        if hidden is not None:
+            exponents = exponents.index_put(hidden, exponents.new_tensor(-torch.inf))
+        return _log_sum_exp(exponents)
+
+    def _background_mass(self) -> Tensor:
+        """(rows,) summed negative weight of the cells that are neither positive nor unknown."""
+        weight = self.negative_weight
+        whole = self.z.shape[1] if weight is None else float(weight.sum())
+        counted = torch.full((self.z.shape[0],), float(whole), dtype=self.z.dtype, device=self.z.device)
+        counted = counted - self._added(self.down)
+        hidden = self.cells.unknown_index
+        if hidden is None:
+            return counted
+        lost = torch.ones_like(hidden[1], dtype=self.z.dtype) if weight is None else weight[hidden[1]]
+        return counted.index_add(0, hidden[0], -lost)
+
+    def _added(self, per_positive: Tensor) -> Tensor:
+        return self.z.new_zeros(self.z.shape[0]).index_add(0, self.rows, per_positive)
+
+    def _log_added(self, exponents: Tensor) -> Tensor:
+        highest = exponents.new_full((self.z.shape[0],), -torch.inf)
+        highest = highest.scatter_reduce(0, self.rows, exponents.detach(), "amax")
+        shift = torch.where(highest.isinf(), 0.0, highest)
+        summed = self._added(torch.exp(exponents - shift[self.rows]))
+        return _log_or_empty(summed, shift)
+
+
+def _log_sum_exp(exponents: Tensor) -> Tensor:
+    """(rows,) as torch.logsumexp, but `EMPTY` with gradient 0, not NaN, where every exponent is -inf."""
+    if not exponents.shape[1]:
+        return exponents.sum(1) + EMPTY
+    highest = exponents.detach().amax(1)
+    shift = torch.where(highest.isinf(), 0.0, highest)
+    return _log_or_empty(torch.exp(exponents - shift[:, None]).sum(1), shift)
+
+
+def _log_or_empty(summed: Tensor, shift: Tensor) -> Tensor:
+    return torch.where(summed > 0, shift + torch.log(torch.where(summed > 0, summed, 1.0)), EMPTY)
