@@ -1,0 +1,128 @@
+"""What is wrong with scores, in a sentence, and what mends it."""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from manyhot._typing import FloatArray
+from manyhot.labels import Targets
+
+MOST_CELLS = 1_000_000
+"""Scores are looked at in evenly spaced rows, so that no more cells than this are sorted."""
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """A finding.
+
+    Args:
+        name: under_the_cut, prior, saturated, all_ones or not_finite.
+        finding: what is so, with the numbers.
+        mend: what to do about it.
+    """
+
+    name: str
+    finding: str
+    mend: str
+
+
+def diagnose(scores: FloatArray, targets: Targets, cut: float = 0.5) -> list[Diagnosis]:
+    """Everything that these scores show.
+
+    Args:
+        scores: (rows, labels) in [0, 1].
+        targets: (rows, labels); unknown cells are left out.
+        cut: what a label's score has to reach to be decided, before anything is tuned.
+    """
+    picked = _spread_rows(len(scores), scores.shape[1])
+    scores, truth = scores[picked], targets.rows(picked).to_dense()
+    known = ~np.isnan(truth)
+    if not known.any():
+        return []
+    flat_scores, positive = scores[known], truth[known] >= 0.5
+    found = [
+        _prior(scores, truth),
+        _all_ones(flat_scores, positive, cut),
+        _saturated(flat_scores, positive),
+        _under_the_cut(flat_scores, positive, cut),
+    ]
+    return [finding for finding in found if finding is not None]
+
+
+def not_finite(what: str, step: int) -> Diagnosis:
+    """The training met a NaN or an infinity and stopped.
+
+    Args:
+        what: "loss", "logits" or "gradient".
+        step: of the optimiser, from 1.
+    """
+    return Diagnosis(
+        "not_finite",
+        f"the {what} of step {step} was not finite; the weights are those of the best epoch before it",
+        "lower the learning rate, clip the gradient (clip=1), and look for NaN or huge values in the inputs",
+    )
+
+
+def _prior(scores: FloatArray, truth: FloatArray) -> Diagnosis | None:
+    """Every row scores about the same, where a score that knew the answer would vary by sqrt(p (1 - p))."""
+    known = ~np.isnan(truth)
+    share = np.where(known, truth, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    possible = np.sqrt(share * (1 - share))
+    varied = possible > 0
+    if len(scores) < 2 or not np.any(varied):
+        return None
+    spread = scores.std(axis=0, dtype=np.float64)[varied] / possible[varied]
+    if spread.max() > 0.05:
+        return None
+    return Diagnosis(
+        "prior",
+        "all rows score about each label's share in the training rows: nothing was learned",
+        "raise the learning rate or the epochs, and check that inputs and labels belong to the same rows",
+    )
+
+
+def _all_ones(scores: FloatArray, positive: NDArray[np.bool_], cut: float) -> Diagnosis | None:
+    decided, share = float((scores >= cut).mean()), float(positive.mean())
+    if decided < 0.5 or decided < 2 * share:
+        return None
+    return Diagnosis(
+        "all_ones",
+        f"{decided:.0%} of all cells score {cut:g} or more, and {share:.1%} of them are positive",
+        "lower pos_weight (sqrt instead of balanced), or undo it in the scores (debias), and tune the cuts",
+    )
+
+
+def _saturated(scores: FloatArray, positive: NDArray[np.bool_]) -> Diagnosis | None:
+    sure = (scores < 1e-6) | (scores > 1 - 1e-6)
+    wrong = sure & ((scores > 0.5) != positive)
+    if sure.mean() < 0.1 or wrong.sum() < max(1, 0.01 * positive.sum()):
+        return None
+    return Diagnosis(
+        "saturated",
+        f"{sure.mean():.0%} of all scores are 0 or 1 to six digits, and {wrong.sum()} of those are wrong",
+        "lower the learning rate or train for fewer epochs, and raise weight decay or dropout",
+    )
+
+
+def _under_the_cut(scores: FloatArray, positive: NDArray[np.bool_], cut: float) -> Diagnosis | None:
+    """The best cut decides far better than the usual one, which is so high that most positives are missed."""
+    if not positive.any():
+        return None
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(positive[order])
+    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + positive.sum())
+    best = int(f1.argmax())
+    decided = int((scores >= cut).sum())
+    at_cut = float(f1[decided - 1]) if decided else 0.0
+    if decided > 0.6 * positive.sum() or f1[best] < at_cut + 0.1:
+        return None
+    return Diagnosis(
+        "under_the_cut",
+        f"the scores rank well but sit under {cut:g}: micro-F1 {at_cut:.2f} there, "
+        f"{f1[best]:.2f} at {scores[order[best]]:.3f}",
+        "tune the cuts on validation rows; no training is needed",
+    )
+
+
+def _spread_rows(rows: int, labels: int) -> NDArray[np.int64]:
+    most = max(2, MOST_CELLS // max(1, labels))
+    return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(np.int64)

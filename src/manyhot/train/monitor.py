@@ -1,0 +1,137 @@
+"""What an epoch is judged by: the validation loss and metrics, and whether it is the best so far."""
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from manyhot import decide, metrics
+from manyhot._typing import FloatArray
+from manyhot.decide import Cuts, Decision, GroupChoice
+from manyhot.errors import OptionError
+from manyhot.labels import LabelSpace, Targets
+from manyhot.models import Model, Prepared
+from manyhot.train.objective import Objective
+
+ALWAYS = ("f1_micro", "ap_micro")
+"""Metrics in every record, where the validation targets are hard and few enough to be sorted."""
+
+ALWAYS_CELLS = 5_000_000
+
+_SMALLEST_GAIN = 1e-5
+_GOAL = re.compile(r"(f[\d.]+|jaccard)_(micro|macro|samples)|hamming")
+
+
+@dataclass(frozen=True, eq=False)
+class Monitor:
+    """Validation rows and the quantity that ranks epochs.
+
+    Args:
+        rows: prepared validation rows.
+        objective: the loss on their targets.
+        space: the labels.
+        name: "loss" or a metric's name.
+        cuts: "tuned": the best global cut on these very rows, for the monitored metric where it can be tuned
+            for, else micro-F1; "default": 0.5. In exclusive groups the highest score is decided either way.
+        batch_size: rows of one batch.
+
+    Raises:
+        OptionError: no such metric, or one that cannot be had from these targets.
+    """
+
+    rows: Prepared
+    objective: Objective
+    space: LabelSpace
+    name: str = "loss"
+    cuts: str = "tuned"
+    batch_size: int = 256
+
+    def __post_init__(self) -> None:
+        if self.name != "loss":
+            needs = metrics.find_metric(self.name).needs
+            if needs == "scores and train":
+                raise OptionError(
+                    f"{self.name} needs propensities of the training rows: monitor p@5 or ndcg@5"
+                )
+            if self.objective.targets.is_soft:
+                raise OptionError(
+                    f"{self.name} needs hard targets, the validation targets are soft: monitor loss"
+                )
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Which way the quantity should go."""
+        return self.name != "loss" and metrics.find_metric(self.name).higher_is_better
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names of the metrics of every record."""
+        targets = self.objective.targets
+        own = () if self.name == "loss" else (self.name,)
+        if targets.is_soft or targets.shape[0] * targets.shape[1] > ALWAYS_CELLS:
+            return own
+        return tuple(dict.fromkeys((*own, *ALWAYS)))
+
+    @torch.no_grad()
+    def measure(self, model: Model) -> tuple[float, dict[str, float], FloatArray]:
+        """(loss, metrics by name, scores (rows, labels)) of the model as it is."""
+        logits = model.logits(self.rows, self.batch_size)
+        loss = self._loss(logits)
+        scores = np.empty_like(logits)
+        for start in range(0, len(logits), 4096):
+            part = torch.from_numpy(logits[start : start + 4096]).to(model.device)
+            scores[start : start + 4096] = model.head.scores(part).cpu().numpy()
+        if not self.wanted or not np.isfinite(logits).all():
+            return loss, dict.fromkeys(self.wanted, float("nan")), scores
+        return loss, self._metrics(scores), scores
+
+    def value(self, loss: float, values: dict[str, float]) -> float:
+        """The monitored quantity."""
+        return loss if self.name == "loss" else values[self.name]
+
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Whether a value beats the best so far by more than rounding; an undefined one never does."""
+        if not np.isfinite(value):
+            return False
+        if best is None or not np.isfinite(best):
+            return True
+        margin = _SMALLEST_GAIN * abs(best)
+        return value > best + margin if self.higher_is_better else value < best - margin
+
+    def _loss(self, logits: FloatArray) -> float:
+        """Mean over the batches by their rows: the loss of everything at once may not fit into memory."""
+        if not np.isfinite(logits).all():
+            return float("nan")
+        total = 0.0
+        for start, stop in pairwise([*range(0, len(logits), 4096), len(logits)]):
+            rows = torch.arange(start, stop)
+            part = torch.from_numpy(logits[start:stop]).to(self.objective.device)
+            total += float(self.objective(part, rows)) * len(rows)
+        return total / max(1, len(logits))
+
+    def _metrics(self, scores: FloatArray) -> dict[str, float]:
+        targets = self.objective.targets
+        decided = self._rule(scores, targets).decide(scores)
+        found = metrics.evaluate(targets, scores, decided, metrics=self.wanted, baseline=False)
+        return {name: float(found[name]) for name in self.wanted}
+
+    def _rule(self, scores: FloatArray, targets: Targets) -> Decision:
+        if self.cuts == "default":
+            return cut_at_half(self.space)
+        goal = self.name if _GOAL.fullmatch(self.name) else "f1_micro"
+        return decide.rule_for(self.space, goal, kind="global").fit(scores, targets, space=self.space)
+
+
+def cut_at_half(space: LabelSpace) -> Decision:
+    """What is decided before anything is tuned: 0.5, and the highest label of an exclusive group."""
+    if not space.groups:
+        return Cuts(space, np.full(len(space), 0.5))
+    alone = (
+        Cuts(LabelSpace(space.independent), np.full(len(space.independent), 0.5))
+        if space.independent
+        else None
+    )
+    groups = {group.name: 0.5 if group.allow_none else -np.inf for group in space.groups}
+    return GroupChoice(space, groups, alone)

@@ -1,0 +1,143 @@
+"""What a training can be told, and what it does when it is told nothing."""
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import torch
+from torch import nn
+
+from manyhot import _check
+from manyhot.models import Model
+from manyhot.train.optimizers import OPTIMIZERS
+
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+SCHEDULES = ("cosine", "constant")
+
+
+class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to train. What is None is chosen by the kind and the number of the inputs (`resolved`).
+
+    Args:
+        epochs: passes over the training rows, at most.
+        batch_size: rows in memory at once.
+        accumulate: batches that make one step together.
+        optimizer: adamw, adam, sgd, adadelta, rmsprop or adagrad.
+        learning_rate: at its highest.
+        weight_decay: of weights, not of biases and norms; decoupled for adamw, else added to the gradient.
+        momentum: of sgd and rmsprop.
+        schedule: "cosine" falls from the learning rate to 0 over all epochs, "constant" stays.
+        warmup: share of all steps in which the learning rate rises to its full height.
+        clip: largest norm of the whole gradient; 0 switches clipping off.
+        average: decay of the running average of the weights that is evaluated and kept (0.99 to 0.9999);
+            0 switches averaging off.
+        precision: "auto" takes bfloat16 where the device computes convolutions faster in it.
+        monitor: what decides which epoch is best: "loss" or a metric's name, on the validation rows.
+        cuts: "tuned" or "default": where scores become decisions for monitored metrics that need them.
+        patience: epochs without a better value before the training stops; 0 never stops early.
+        augment: whether images are augmented.
+        seed: for the order of rows, dropout and augmentation.
+        checkpoint_seconds: time between checkpoints; a kill loses at most that much, and never the result.
+        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1"...
+
+    Raises:
+        OptionError: a value outside its range.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    accumulate: int = 1
+    optimizer: str = "adamw"
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    momentum: float = 0.9
+    schedule: str = "cosine"
+    warmup: float = 0.05
+    clip: float | None = None
+    average: float = 0.0
+    precision: Precision = "auto"
+    monitor: str = "loss"
+    cuts: Literal["tuned", "default"] = "tuned"
+    patience: int | None = None
+    augment: bool | None = None
+    seed: int = 0
+    checkpoint_seconds: float = 30.0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "accumulate"):
+            value = getattr(self, name)
+            if value is not None:
+                _check.at_least(name, value, 1)
+        for name in ("learning_rate", "weight_decay", "clip", "patience", "checkpoint_seconds"):
+            value = getattr(self, name)
+            if value is not None:
+                _check.at_least(name, value, 0)
+        for name in ("momentum", "warmup", "average"):
+            _check.between(name, getattr(self, name), 0, 1)
+        _check.one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _check.one_of("schedule", self.schedule, SCHEDULES)
+        _check.one_of("precision", self.precision, ("auto", "float32", "bfloat16", "float16"))
+        _check.one_of("cuts", self.cuts, ("tuned", "default"))
+
+    def resolved(self, model: Model, rows: int) -> "TrainOptions":
+        """The same options with every open one chosen for this model and number of training rows."""
+        device = _device(self.device)
+        chosen: dict[str, Any] = defaults(model, rows)
+        chosen["learning_rate"] *= OPTIMIZERS[self.optimizer].rate
+        given = {name: getattr(self, name) for name in chosen if getattr(self, name) is not None}
+        precision = _precision(self.precision, model, torch.device(device))
+        return msgspec.structs.replace(self, **(chosen | given), precision=precision, device=device)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values under the names of the options."""
+        return msgspec.to_builtins(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainOptions":
+        """The options of `to_dict`, or of a config file; an unknown name is an error."""
+        return msgspec.convert(values, cls)
+
+
+def defaults(model: Model, rows: int) -> dict[str, Any]:
+    """Epochs, batch size, learning rate for AdamW, weight decay, clipping, patience, augmentation.
+
+    Chosen by measuring on fashion (images), yeast and bibtex (tables), reuters and wiki_movies (texts).
+    """
+    shape = model.preparation.shape
+    if shape.form == "image":
+        return _choice(75, 32, 1e-3, 1e-4, 0.0, 0, True)
+    if shape.form == "sparse":
+        return _choice(15, 256, 0.03, 0.0, 0.0, 5, False)
+    batch = 32 if rows < 2000 else 64 if rows < 20_000 else 256
+    return _choice(60, batch, 1e-3, 1e-2, 0.0, 12, False)
+
+
+def _choice(
+    epochs: int, batch: int, rate: float, decay: float, clip: float, patience: int, augment: bool
+) -> dict[str, Any]:
+    names = ("epochs", "batch_size", "learning_rate", "weight_decay", "clip", "patience", "augment")
+    return dict(zip(names, (epochs, batch, rate, decay, clip, patience, augment), strict=True))
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def _precision(wanted: Precision, model: Model, device: torch.device) -> Precision:
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    convolutions = any(isinstance(module, nn.Conv2d) for module in model.modules())
+    return "bfloat16" if convolutions and device.type == "cpu" and cpu_has_bfloat16() else "float32"
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself: convolutions then train twice as fast as in float32.
+
+    Emulated, it is slower. Small matrix products gain nothing either way.
+    """
+    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, ask, bool)()) for ask in asks)
