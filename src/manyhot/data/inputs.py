@@ -1,0 +1,171 @@
+"""What a model reads: four kinds of rows, none of which knows labels.
+
+Each kind has `.kind`, a length, `.take(rows)` and `.joined(others)`; nothing is decoded, hashed or scaled
+here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from manyhot.data.images import Images
+from manyhot.errors import InputError, ShapeError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Kind: TypeAlias = Literal["columns", "sparse", "text", "image"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A table of numeric, boolean and categorical (string) columns; null is a missing value.
+
+    Args:
+        frame: polars DataFrame (rows, columns).
+
+    Raises:
+        InputError: a column holds lists, dates or other things that are neither number nor category.
+    """
+
+    frame: "pl.DataFrame"
+    kind: ClassVar[Kind] = "columns"
+
+    def __post_init__(self) -> None:
+        import polars as pl
+
+        for name, dtype in self.frame.schema.items():
+            if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.String, pl.Categorical, pl.Enum, pl.Null)):
+                raise InputError(
+                    f"column '{name}' holds {dtype}; wanted numbers, booleans or strings: "
+                    "convert it, or leave it out with features=[...]"
+                )
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(self.frame.columns)
+
+    def take(self, rows: "NDArray[Any] | slice | Sequence[int]") -> "Columns":
+        """The given rows, in the given order."""
+        return Columns(self.frame[positions(rows, len(self))])
+
+    def joined(self, others: "Sequence[Columns]") -> "Columns":
+        """These rows, then those of the others; int and float columns meet in the wider type.
+
+        Raises:
+            ShapeError: the column names differ.
+        """
+        import polars as pl
+
+        for other in others:
+            if other.names != self.names:
+                missing = sorted(set(self.names) ^ set(other.names)) or ["the order"]
+                raise ShapeError(f"the parts have different columns, differing in {', '.join(missing[:5])}")
+        return Columns(pl.concat([self.frame, *(other.frame for other in others)], how="vertical_relaxed"))
+
+
+@dataclass(frozen=True)
+class SparseColumns:
+    """Named numeric columns of which most cells are zero.
+
+    Args:
+        matrix: CSR float32 (rows, columns); a stored NaN is a missing value.
+        names: one name per column.
+    """
+
+    matrix: sparse.csr_array
+    names: tuple[str, ...]
+    kind: ClassVar[Kind] = "sparse"
+
+    def __post_init__(self) -> None:
+        width = shape_of(self.matrix)[1]
+        if width != len(self.names):
+            raise ShapeError(f"{width} sparse columns, but {len(self.names)} names")
+
+    def __len__(self) -> int:
+        return shape_of(self.matrix)[0]
+
+    def take(self, rows: "NDArray[Any] | slice | Sequence[int]") -> "SparseColumns":
+        """The given rows, in the given order."""
+        return SparseColumns(self.matrix[positions(rows, len(self))], self.names)
+
+    def joined(self, others: "Sequence[SparseColumns]") -> "SparseColumns":
+        """These rows, then those of the others; columns are matched by name, absent ones are zero."""
+        parts = [self, *others]
+        if all(part.names == self.names for part in parts):
+            names = self.names
+        else:
+            names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+        matrices = [part.with_names(names).matrix for part in parts]
+        return SparseColumns(sparse.csr_array(sparse.vstack(matrices, format="csr")), names)
+
+    def with_names(self, names: tuple[str, ...]) -> "SparseColumns":
+        """The columns of these names, in this order; columns that are not named are left out."""
+        if names == self.names:
+            return self
+        place = {name: position for position, name in enumerate(names)}
+        target = np.array([place.get(name, -1) for name in self.names], dtype=np.int64)
+        cells = self.matrix.tocoo()
+        columns = target[cells.col] if len(target) else np.zeros(0, dtype=np.int64)
+        kept = columns >= 0
+        matrix = sparse.csr_array(
+            (cells.data[kept], (cells.row[kept], columns[kept])),
+            shape=(len(self), len(names)),
+            dtype=np.float32,
+        )
+        return SparseColumns(matrix, names)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One string a row.
+
+    Args:
+        values: the texts; an empty string is a row without text.
+    """
+
+    values: list[str]
+    kind: ClassVar[Kind] = "text"
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: "NDArray[Any] | slice | Sequence[int]") -> "Texts":
+        """The given rows, in the given order."""
+        return Texts([self.values[row] for row in positions(rows, len(self)).tolist()])
+
+    def joined(self, others: "Sequence[Texts]") -> "Texts":
+        """These rows, then those of the others."""
+        return Texts([value for part in (self, *others) for value in part.values])
+
+
+Inputs: TypeAlias = Columns | SparseColumns | Texts | Images
+
+
+def shape_of(matrix: sparse.csr_array) -> tuple[int, int]:
+    """Rows and columns; SciPy's own annotation of `shape` admits None."""
+    return cast("tuple[int, int]", matrix.shape)
+
+
+def positions(rows: "NDArray[Any] | slice | Sequence[int]", length: int) -> NDArray[np.int64]:
+    """Row numbers named by an index array, a boolean mask (length,) or a slice."""
+    if isinstance(rows, slice):
+        return np.arange(length, dtype=np.int64)[rows]
+    index = np.asarray(rows)
+    if index.dtype == np.bool_:
+        if index.shape != (length,):
+            raise ShapeError(f"a row mask must have {length} cells, got shape {index.shape}")
+        return np.flatnonzero(index)
+    index = index.astype(np.int64)
+    outside = (index < -length) | (index >= length)
+    if outside.any():
+        raise ShapeError(f"row {int(index[outside][0])} asked for, there are {length}")
+    return np.where(index < 0, index + length, index)

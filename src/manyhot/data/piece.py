@@ -1,0 +1,272 @@
+"""One file's rows as read, and how several of them become one table with one label space and one sentence."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyhot.data.frames import listed
+from manyhot.data.inputs import Columns, Inputs, SparseColumns, Texts
+from manyhot.data.marks import Marks, in_order
+from manyhot.data.table import PARTS, BadRow, Schema, Table
+from manyhot.errors import InputError
+from manyhot.labels import LabelSpace, Targets
+
+
+@dataclass
+class Piece:
+    """What one file gave.
+
+    inputs_how and labels_how are the parts of the sentence that only the reader of that file knows, such as
+    "text in 'body'" and "in 'tags' (separated by '|')".
+    """
+
+    name: str
+    inputs: Inputs
+    marks: Marks
+    row_ids: NDArray[np.str_]
+    schema: Schema
+    inputs_how: str
+    labels_how: str
+    part: NDArray[np.str_] | None = None
+    group: NDArray[Any] | None = None
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
+    skipped: list[BadRow] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def take(self, rows: NDArray[np.int64]) -> "Piece":
+        """Some of the rows; notes stay."""
+        self.inputs = self.inputs.take(rows)
+        self.marks = self.marks.take(rows)
+        self.row_ids = self.row_ids[rows]
+        self.part = None if self.part is None else self.part[rows]
+        self.group = None if self.group is None else self.group[rows]
+        return self
+
+    def without(self, bad: Mapping[int, BadRow]) -> "Piece":
+        """The piece without some rows, which are noted as skipped.
+
+        Raises:
+            InputError: no row is left.
+        """
+        if not bad:
+            return self
+        self.skipped += [bad[row] for row in sorted(bad)]
+        keep = np.ones(len(self.inputs), np.bool_)
+        keep[list(bad)] = False
+        if not keep.any():
+            raise InputError(
+                f"{self.name}: none of the {len(keep):,} rows can be used; the first: {self.skipped[0]}"
+            )
+        return self.take(np.flatnonzero(keep))
+
+
+def join(
+    pieces: Sequence[Piece], parts: Sequence[str | None], title: str, space: LabelSpace | None = None
+) -> Table:
+    """One table of all pieces.
+
+    Args:
+        pieces: in the order of the rows wanted.
+        parts: for each piece the part that its file stands for, or None where the file says it row by row or
+        not.
+        title: what the sentence calls the data.
+        space: the labels to use; by default those that the pieces have.
+
+    Raises:
+        InputError: no row has a label.
+    """
+    first = pieces[0]
+    warnings = list(dict.fromkeys(warning for piece in pieces for warning in piece.warnings))
+    space = space or _space_of(pieces, title)
+    targets = _targets(pieces, space, title, warnings)
+    inputs: Any = first.inputs
+    if len(pieces) > 1:
+        inputs = inputs.joined([piece.inputs for piece in pieces[1:]])
+    row_ids = np.concatenate([_ids(piece, len(pieces) > 1) for piece in pieces])
+    part = _parts(pieces, parts)
+    group = None
+    if all(piece.group is not None for piece in pieces):
+        group = np.concatenate([piece.group for piece in pieces if piece.group is not None])
+    skipped = tuple(row for piece in pieces for row in piece.skipped)
+    _check(targets, space, title, warnings)
+    warnings += _input_warnings(inputs)
+    sentence = _sentence(title, first, inputs, targets, space, part, skipped, group is not None)
+    notes = Notes(sentence, skipped, tuple(warnings))
+    return Table(inputs, targets, space, part, group, row_ids, first.schema, notes)
+
+
+def _space_of(pieces: Sequence[Piece], title: str) -> LabelSpace:
+    names = list(dict.fromkeys(name for piece in pieces for name in piece.marks.names))
+    if not names:
+        raise InputError(
+            f"{title}: no row has a label: check that the labels stand where they were looked for "
+            f"({pieces[0].labels_how})"
+        )
+    if not all(piece.marks.fixed for piece in pieces):
+        names = in_order(names)
+    parents = {child: above for piece in pieces for child, above in piece.parents.items()}
+    return LabelSpace(tuple(names), parents={child: parents[child] for child in names if child in parents})
+
+
+def _targets(pieces: Sequence[Piece], space: LabelSpace, title: str, warnings: list[str]) -> Targets:
+    strange: Counter[str] = Counter()
+    parts = []
+    for piece in pieces:
+        targets, lost = piece.marks.onto(space)
+        strange.update(lost)
+        parts.append(targets)
+    if strange:
+        shown = ", ".join(f"'{name}' ({count:,})" for name, count in strange.most_common(5))
+        more = f" and {len(strange) - 5:,} more" if len(strange) > 5 else ""
+        warnings.append(
+            f"{title}: {sum(strange.values()):,} labels are not in the label space and were left out: "
+            f"{shown}{more}"
+        )
+    return Targets.concat(parts) if len(parts) > 1 else parts[0]
+
+
+def _parts(pieces: Sequence[Piece], parts: Sequence[str | None]) -> NDArray[np.str_] | None:
+    if all(part is None and piece.part is None for piece, part in zip(pieces, parts, strict=True)):
+        return None
+    found = []
+    for piece, part in zip(pieces, parts, strict=True):
+        if part is None and piece.part is not None:
+            found.append(piece.part)
+        else:
+            found.append(np.full(len(piece.inputs), part or "train"))
+    return np.concatenate(found)
+
+
+def _ids(piece: Piece, several: bool) -> NDArray[np.str_]:
+    if not several or piece.schema.id or piece.schema.image or not len(piece.row_ids):
+        return piece.row_ids
+    return np.char.add(f"{piece.name}:", piece.row_ids)
+
+
+def _check(targets: Targets, space: LabelSpace, title: str, warnings: list[str]) -> None:
+    counts = targets.label_counts()
+    if not counts.any():
+        raise InputError(
+            f"{title}: all {len(targets):,} rows are without labels: check that the labels stand where "
+            "they were looked for"
+        )
+    if len(space) == 1:
+        warnings.append(f"one label only, '{space.names[0]}': a yes/no task; several labels were expected")
+    never = [name for name, count in zip(space.names, counts, strict=True) if not count]
+    if never:
+        warnings.append(
+            f"{_count(len(never), 'label is', 'labels are')} positive in no row: {listed(never, 5)}"
+        )
+    if len(space) > 1 and (targets.row_counts() == len(space)).all() and not targets.has_unknown:
+        warnings.append("every row has every label: nothing can be learnt to tell them apart")
+
+
+def _input_warnings(inputs: Inputs) -> list[str]:
+    if isinstance(inputs, Texts):
+        empty = sum(not value.strip() for value in inputs.values)
+        return [f"{_count(empty, 'row has', 'rows have')} no text"] if empty else []
+    if isinstance(inputs, Columns):
+        return _column_warnings(inputs)
+    if isinstance(inputs, SparseColumns) and not inputs.names:
+        return ["there are no features, only labels: fine for studying the labels, not for training"]
+    return []
+
+
+def _column_warnings(inputs: Columns) -> list[str]:
+    import polars as pl
+
+    warnings, constant, infinite, gaps = [], [], [], {}
+    for column in inputs.frame.iter_columns():
+        missing = column.null_count()
+        if column.dtype.is_float():
+            missing += int(column.is_nan().sum() or 0)
+            if column.is_infinite().any():
+                infinite.append(column.name)
+        if missing:
+            gaps[column.name] = missing
+        values = column.drop_nulls()
+        if not len(values) or (
+            values.min() == values.max() if column.dtype.is_numeric() else values.n_unique() == 1
+        ):
+            constant.append(column.name)
+    if constant:
+        warnings.append(
+            f"{_count(len(constant), 'column holds', 'columns hold')} one value only and cannot help: "
+            f"{listed(constant, 5)}"
+        )
+    if gaps:
+        warnings.append(
+            f"{sum(gaps.values()):,} missing cells in {_count(len(gaps), 'column', 'columns')} "
+            f"({listed(gaps, 5)}): "
+            "they are filled in training"
+        )
+    if infinite:
+        warnings.append(
+            f"{_count(len(infinite), 'column holds', 'columns hold')} infinite numbers: {listed(infinite, 5)}"
+        )
+    text = [
+        c.name
+        for c in inputs.frame.iter_columns()
+        if c.dtype == pl.String and c.n_unique() > 0.5 * len(c) > 50
+    ]
+    if text:
+        warnings.append(
+            f"mostly different strings in {listed(text, 5)}: a category with that many values teaches little"
+        )
+    return warnings
+
+
+def _sentence(
+    title: str,
+    first: Piece,
+    inputs: Inputs,
+    targets: Targets,
+    space: LabelSpace,
+    part: NDArray[np.str_] | None,
+    skipped: tuple[BadRow, ...],
+    grouped: bool,
+) -> str:
+    rows = len(inputs)
+    text = f"read {title}: {_count(rows, 'row', 'rows')}, {first.inputs_how or _shape_of(inputs)}"
+    text += f", {_count(len(space), 'label', 'labels')} {first.labels_how}"
+    text += f", {int(targets.label_counts().sum()) / rows:.2f} a row"
+    clauses = []
+    if part is not None:
+        counts = Counter(part.tolist())
+        clauses.append("parts: " + ", ".join(f"{name} {counts[name]:,}" for name in PARTS if counts[name]))
+    if grouped:
+        clauses.append(f"groups in '{first.schema.group}'")
+    if targets.has_unknown and targets.unknown is not None:
+        share = targets.unknown.nnz / (rows * len(space))
+        clauses.append(f"{100 * share:.1f} % of the cells unknown")
+    empty = int((targets.row_counts() == 0).sum())
+    if empty:
+        clauses.append(f"{_count(empty, 'row', 'rows')} without labels")
+    if first.unused:
+        clauses.append(f"not used: {listed(first.unused, 5)}")
+    if skipped:
+        clauses.append(f"skipped {_count(len(skipped), 'bad row', 'bad rows')} ({skipped[0]})")
+    return "; ".join([text, *clauses])
+
+
+def _shape_of(inputs: Inputs) -> str:
+    if isinstance(inputs, Columns):
+        numeric = sum(dtype.is_numeric() for dtype in inputs.frame.dtypes)
+        kinds = [f"{numeric:,} numeric"] * bool(numeric) + [
+            f"{len(inputs.names) - numeric:,} categorical"
+        ] * (numeric < len(inputs.names))
+        return f"{_count(len(inputs.names), 'column', 'columns')} ({', '.join(kinds)})"
+    if isinstance(inputs, SparseColumns):
+        cells = len(inputs) * len(inputs.names)
+        filled = 100 * inputs.matrix.nnz / cells if cells else 0.0
+        return f"{_count(len(inputs.names), 'sparse column', 'sparse columns')} ({filled:.1f} % filled)"
+    return inputs.kind
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,198 @@
+"""`read_inputs`: new rows for prediction, read the way a schema says, without labels."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from manyhot.data import arff, fasttext, tabular, trees, xmc
+from manyhot.data.files import Encoding, bare_name, existing, head_of, layout_of, lines_of, shown
+from manyhot.data.frames import Batch, fixed, listed, together
+from manyhot.data.images import SUFFIXES, Images
+from manyhot.data.inputs import Inputs, SparseColumns, Texts
+from manyhot.data.libsvm import columns_of
+from manyhot.data.reading import parts_of
+from manyhot.data.sparse_text import read_rows
+from manyhot.data.table import BadRow, Schema
+from manyhot.errors import InputError, ManyhotWarning
+
+Ids = NDArray[np.str_]
+
+
+def read_inputs(
+    path: str | Path | Sequence[str | Path], schema: Schema, *, images: str | Path | None = None
+) -> tuple[Inputs, Ids]:
+    """New rows and a name for each.
+
+    Reads every layout that `read` does and, when the model reads images, single image files, folders and zips
+    of images; when it reads text, plain text files with one text a line. Columns are found by their names.
+    Rows that cannot be used are left out, and a `ManyhotWarning` names them.
+
+    Args:
+        path: a file, a folder, "-" for JSON lines on standard input, or several of these.
+        schema: how the training data was understood.
+        images: folder or zip with the images that a table names; by default looked for beside it.
+
+    Raises:
+        InputError: a path is missing, a column that the model reads is missing, or no row can be used.
+    """
+    paths = [path] if isinstance(path, (str, Path)) else list(path)
+    if not paths:
+        raise InputError("no input named: name a file, a folder, or - for JSON lines on standard input")
+    found = [_one(each, schema, images) for each in paths]
+    inputs: Any = found[0][0]
+    if len(found) > 1:
+        inputs = inputs.joined([each[0] for each in found[1:]])
+        if schema.kind != "image":  # the name of an image is enough to tell it by
+            ids = [
+                np.char.add(f"{Path(name).name}:", each[1]) for name, each in zip(paths, found, strict=True)
+            ]
+            return inputs, np.concatenate(ids)
+    return inputs, np.concatenate([each[1] for each in found])
+
+
+def _one(path: str | Path, schema: Schema, images: str | Path | None) -> tuple[Inputs, Ids]:
+    if str(path) == "-":
+        return _from_table(None, "jsonl", schema, images)
+    path = existing(path)
+    if path.is_dir():
+        if schema.kind == "image":
+            return _from_tree(path)
+        files, _ = parts_of(path)
+        if len(files) != 1 or files[0][0] == path:
+            raise InputError(
+                f"{path.name} is a folder with {len(files)} data files: name one file to predict"
+            )
+        path = files[0][0]
+    layout, warning = layout_of(path, head_of(path))
+    if warning:
+        warnings.warn(warning, ManyhotWarning, stacklevel=4)
+    if schema.kind == "image":
+        if layout == "image":
+            return _single_image(path)
+        if layout == "zip":
+            return _from_tree(path)
+    if layout in tabular.TABULAR:
+        if schema.kind == "text" and bare_name(path)[1] == ".txt" and layout == "delimited":
+            return _from_lines(path, schema)
+        return _from_table(path, layout, schema, images)
+    if schema.kind == "text" and layout in ("text", "fasttext", "xmc", "libsvm"):
+        return _from_lines(path, schema)
+    if schema.kind in ("columns", "sparse", "text") and layout == "arff":
+        return arff.read_inputs(path, schema)
+    if schema.kind == "sparse" and layout in ("libsvm", "xmc"):
+        return _from_sparse_text(path, layout, schema)
+    raise InputError(
+        f"{path.name} holds {layout}, the model reads {schema.kind} inputs: name a file of that kind"
+    )
+
+
+def _from_table(
+    path: Path | None, layout: Any, schema: Schema, images: str | Path | None
+) -> tuple[Inputs, Ids]:
+    encoding = Encoding()
+    name = "standard input" if path is None else path.name
+    batch = together(tabular.batches(path, layout, encoding), name)
+    if schema.kind == "sparse":
+        inputs, ids, faults = *_sparse_of(batch, schema), {}
+    else:
+        inputs, ids, faults = tabular.inputs_of(batch, schema, path, images)
+    bad = [*batch.skipped, *(BadRow(str(ids[row]), why) for row, why in faults.items())]
+    _tell(bad, [*batch.warnings, encoding.warning(name)])
+    return _without(inputs, ids, faults, bad, name)
+
+
+def _sparse_of(batch: Batch, schema: Schema) -> tuple[SparseColumns, Ids]:
+    """Columns of a table that bear the names of sparse features; features that the table lacks are zero."""
+    names = names_of(schema)
+    known = [name for name in batch.frame.columns if name in set(names)]
+    if not known:
+        raise InputError(
+            f"{batch.name} has none of the {len(names):,} feature columns that the model reads "
+            f"({listed(names, 3)}, ...); "
+            f"it has {listed(batch.frame.columns)}"
+        )
+    frame = fixed(batch.frame, dict.fromkeys(known, "number"), batch.name)
+    blocks = [
+        sparse.csc_array(column.cast(float).fill_null(0).to_numpy()[:, None])
+        for column in frame.iter_columns()
+    ]
+    matrix = sparse.csr_array(sparse.hstack(blocks, format="csr"), dtype=np.float32)
+    ids = batch.places.astype(np.str_)
+    return SparseColumns(matrix, tuple(known)).with_names(names), ids
+
+
+def names_of(schema: Schema) -> tuple[str, ...]:
+    """Names of the sparse columns: their numbers when the schema has no names."""
+    return schema.names or tuple(map(str, range(schema.first, schema.first + schema.width)))
+
+
+def _from_lines(path: Path, schema: Schema) -> tuple[Inputs, Ids]:
+    encoding = Encoding()
+    texts: list[str] = []
+    places: list[int] = []
+    for lines in lines_of(path, encoding):
+        for place, line in enumerate(lines.data.decode().split("\n"), lines.first):
+            if line.strip():
+                texts.append(fasttext.split_line(line)[1] if schema.layout == "fasttext" else line.strip())
+                places.append(place)
+    _tell([], [encoding.warning(path.name)])
+    return Texts(texts), np.asarray(places).astype(np.str_)
+
+
+def _from_sparse_text(path: Path, layout: str, schema: Schema) -> tuple[Inputs, Ids]:
+    if layout == "xmc":
+        columns, rows = xmc.read_features(path)
+    else:
+        rows = read_rows(path)
+        columns = columns_of(rows, schema)
+    _tell(rows.skipped, [])
+    if not len(rows):
+        raise InputError(f"{path.name} holds no row of index:value pairs")
+    return columns.with_names(names_of(schema)), rows.places.astype(np.str_)
+
+
+def _from_tree(path: Path) -> tuple[Inputs, Ids]:
+    names = trees.members_of(path)
+    images = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    if not images:
+        raise InputError(
+            f"{path.name} holds no image ({shown([PurePosixPath(name).name for name in names])})"
+        )
+    inputs = Images.of_folder(path, images) if path.is_dir() else Images.of_zip(path, images)
+    faults = inputs.faults()
+    bad = [BadRow(images[row], why) for row, why in faults.items()]
+    _tell(bad, [])
+    return _without(inputs, inputs.names, faults, bad, path.name)
+
+
+def _single_image(path: Path) -> tuple[Inputs, Ids]:
+    inputs = Images.of_paths([path.absolute()])
+    fault = inputs.fault(0)
+    if fault:
+        raise InputError(f"{path.name}: {fault}")
+    return inputs, np.asarray([str(path)], np.str_)
+
+
+def _without(
+    inputs: Inputs, ids: Ids, faults: dict[int, str], bad: Sequence[BadRow], name: str
+) -> tuple[Inputs, Ids]:
+    keep = np.ones(len(inputs), np.bool_)
+    keep[list(faults)] = False
+    if not keep.any():
+        raise InputError(f"{name}: no row can be used; the first: {bad[0] if bad else 'there are none'}")
+    rows = np.flatnonzero(keep)
+    return (inputs, ids) if len(rows) == len(inputs) else (inputs.take(rows), ids[rows])
+
+
+def _tell(bad: Sequence[BadRow], notes: Sequence[str | None]) -> None:
+    if bad:
+        listed_rows = "; ".join(map(str, bad[:3])) + (f"; and {len(bad) - 3:,} more" if len(bad) > 3 else "")
+        warnings.warn(f"{len(bad):,} rows left out: {listed_rows}", ManyhotWarning, stacklevel=5)
+    for note in notes:
+        if note:
+            warnings.warn(note, ManyhotWarning, stacklevel=5)

@@ -1,0 +1,214 @@
+"""From the batches of a CSV, JSONL or Parquet file to inputs and labels, by the roles of the columns."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyhot.data import delimited, jsonlines, parquet
+from manyhot.data.files import Encoding, bare_name, existing, lines_of
+from manyhot.data.frames import Batch, fixed, listed, together
+from manyhot.data.images import Archive, Images
+from manyhot.data.inputs import Columns, Inputs, Texts
+from manyhot.data.marks import read_marks
+from manyhot.data.piece import Piece
+from manyhot.data.roles import Roles, Wishes, assign, part_of
+from manyhot.data.table import BadRow, Layout, Schema
+from manyhot.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TABULAR = ("delimited", "jsonl", "parquet")
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "photos", "pictures", "jpg", "data")
+
+
+def batches(
+    path: Path | None,
+    layout: Layout,
+    encoding: Encoding,
+    *,
+    delimiter: str | None = None,
+    rows: int | None = None,
+) -> Iterator[Batch]:
+    """The batches of a file; standard input (JSONL) when `path` is None. CSV cells are strings."""
+    if path is None or layout == "jsonl":
+        return jsonlines.batches(path, encoding)
+    if layout == "parquet":
+        return parquet.batches(path, rows)
+    return delimited.batches(path, dialect_of(path, delimiter), encoding)
+
+
+def dialect_of(path: Path, delimiter: str | None = None) -> delimited.Dialect:
+    """How the cells of a CSV or TSV file are kept apart."""
+    first = next(lines_of(path, Encoding(), 1 << 20), None)
+    if first is None:
+        raise InputError(f"{path.name} is empty: check that it was written, or name another file")
+    return delimited.sniff(first.data, path.name, bare_name(path)[1], delimiter=delimiter)
+
+
+def read_piece(
+    path: Path, layout: Layout, wishes: Wishes, images: str | Path | None, like: Roles | None
+) -> tuple[Piece, Roles]:
+    """A whole file.
+
+    Args:
+        path: of the file.
+        layout: "delimited", "jsonl" or "parquet".
+        wishes: what the caller said about columns.
+        images: folder or zip that holds the images named in a column; looked for beside the file by default.
+        like: the roles found in another part of the same data, to be used again.
+
+    Raises:
+        InputError: no row, no label column, no images.
+    """
+    encoding = Encoding()
+    whole = together(batches(path, layout, encoding), path.name)
+    roles = like or assign(whole.frame, wishes, layout, path, images is not None)
+    if like is None and layout == "delimited":
+        dialect = dialect_of(path)
+        if not dialect.header:
+            roles.warnings.append(
+                f"{path.name}: no header line; the columns are called {listed(dialect.names, 3)}"
+            )
+    piece = piece_of(whole, roles, path, images)
+    piece.warnings += [warning for warning in [encoding.warning(path.name)] if warning]
+    return piece, roles
+
+
+def piece_of(batch: Batch, roles: Roles, path: Path | None, images: str | Path | None) -> Piece:
+    """One batch as inputs and labels."""
+    schema = roles.schema
+    columns = schema.labels.columns if schema.labels else ()
+    missing = [
+        name for name in (*columns, schema.split, schema.group) if name and name not in batch.frame.columns
+    ]
+    if missing:
+        raise InputError(
+            f"{batch.name} lacks {listed(missing)}, which the rest of the data has; it has "
+            f"{listed(batch.frame.columns)}"
+        )
+    assert schema.labels is not None
+    marks = read_marks(batch, schema.labels)
+    inputs, ids, faults = inputs_of(batch, schema, path, images)
+    how = ""
+    if schema.kind == "text":
+        how = f"text in {' + '.join(repr(name) for name in schema.text)}"
+    elif schema.kind == "image":
+        how = f"images named in '{schema.image}'"
+    piece = Piece(
+        batch.name,
+        inputs,
+        marks,
+        ids,
+        schema,
+        how,
+        roles.labels_how,
+        part=part_of(batch.frame[schema.split], f"{batch.name}, column '{schema.split}'")
+        if schema.split
+        else None,
+        group=_values(batch.frame[schema.group]) if schema.group else None,
+        unused=list(roles.unused),
+        skipped=list(batch.skipped),
+        warnings=[*batch.warnings, *roles.warnings],
+    )
+    bad = {row: BadRow(str(ids[row]), why) for row, why in faults.items()}
+    bad |= {row: BadRow(batch.where(row), why) for row, why in marks.bad.items()}
+    return piece.without(bad)
+
+
+def inputs_of(
+    batch: Batch, schema: Schema, path: Path | None, images: str | Path | None = None
+) -> tuple[Inputs, NDArray[np.str_], dict[int, str]]:
+    """Inputs of a batch, an id for each row, and why some rows cannot be used.
+
+    Raises:
+        InputError: columns that the schema names are missing, by name.
+    """
+    frame = batch.frame
+    faults: dict[int, str] = {}
+    if schema.kind == "text":
+        wanted = dict.fromkeys(schema.text, "category")
+        inputs: Inputs = Texts(joined_text(fixed(frame, wanted, batch.name)))
+    elif schema.kind == "image":
+        assert schema.image is not None
+        names = (
+            fixed(frame, {schema.image: "category"}, batch.name)[schema.image].fill_null("").str.strip_chars()
+        )
+        inputs = images_of(names.to_list(), path, images)
+        faults = inputs.faults()
+        return inputs, np.asarray(names.to_list(), np.str_), faults
+    else:
+        inputs = Columns(fixed(frame, dict(schema.features), batch.name))
+    if schema.id is not None and schema.id in frame.columns:
+        ids = np.asarray(frame[schema.id].cast(str).fill_null("").to_list(), np.str_)
+    else:
+        ids = batch.places.astype(np.str_)
+    return inputs, ids, faults
+
+
+def joined_text(frame: "pl.DataFrame") -> list[str]:
+    """The text of each row; several columns are put under each other."""
+    import polars as pl
+
+    if frame.width == 1:
+        return frame.to_series().fill_null("").to_list()
+    return frame.select(pl.concat_str(pl.all(), separator="\n", ignore_nulls=True)).to_series().to_list()
+
+
+def images_of(names: list[str], path: Path | None, images: str | Path | None) -> Images:
+    """The images that a table names, found in `images` or beside the table.
+
+    Raises:
+        InputError: they are in none of the places looked at.
+    """
+    names = [name.replace("\\", "/") for name in names]
+    folder = Path.cwd() if path is None else path.parent
+    places = [existing(images)] if images is not None else _places(folder, path)
+    sample = names[:: max(1, len(names) // 100)][:100]
+    best: tuple[int, Path, str] | None = None
+    for place in places:
+        members = frozenset() if place.is_dir() else frozenset(Archive(place).names())
+        for prefix in _prefixes(members, sample):
+            held = [
+                (place / name).is_file() if place.is_dir() else prefix + name in members for name in sample
+            ]
+            if sum(held) > (best[0] if best else 0):
+                best = (sum(held), place, prefix)
+        if best and best[0] == len(sample):
+            break
+    if best is None:
+        looked = ", ".join(place.name + ("/" if place.is_dir() else "") for place in places)
+        raise InputError(
+            f"{path.name if path else 'standard input'}: the images it names (the first: {names[0]!r}) are "
+            "not in "
+            f"{looked}: say images= with their folder or zip"
+        )
+    _, place, prefix = best
+    located = [prefix + name for name in names] if prefix else names
+    return Images.of_folder(place, located) if place.is_dir() else Images.of_zip(place, located)
+
+
+def _places(folder: Path, path: Path | None) -> list[Path]:
+    stem = bare_name(path)[0] if path else ""
+    folders = [
+        folder,
+        *(folder / name for name in (*IMAGE_FOLDERS, stem) if name and (folder / name).is_dir()),
+    ]
+    zips = sorted(folder.glob("*.zip"), key=lambda file: (file.stem not in ("images", stem), file.name))
+    return [*folders, *zips]
+
+
+def _prefixes(members: frozenset[str], sample: list[str]) -> list[str]:
+    """Folders inside a zip under which the named files lie: usually none."""
+    found = [member[: -len(sample[0])] for member in members if sample and member.endswith("/" + sample[0])]
+    return ["", *sorted(found)[:3]]
+
+
+def _values(column: "pl.Series") -> NDArray[Any]:
+    """A group column: integers as they are, everything else as strings."""
+    if column.dtype.is_integer() and not column.null_count():
+        return column.to_numpy()
+    return np.asarray(column.cast(str).fill_null("").to_list(), np.str_)
