@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from manyhot.data.frames import listed
 from manyhot.data.inputs import Columns, Inputs, SparseColumns, Texts
 from manyhot.data.marks import Marks, in_order
-from manyhot.data.table import PARTS, BadRow, Schema, Table
+from manyhot.data.table import PARTS, BadRow, Notes, Schema, Table
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
 

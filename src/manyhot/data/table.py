@@ -187,7 +187,8 @@ class Table:
 def schema_of(inputs: Inputs) -> Schema:
     """The schema of inputs in memory, so that new files with the same columns can be read."""
     if isinstance(inputs, Columns):
-        roles = ((name, column_role(dtype)) for name, dtype in inputs.frame.schema.items())
+        roles: list[tuple[str, ColumnRole]]
+        roles = [(name, column_role(dtype)) for name, dtype in inputs.frame.schema.items()]
         return Schema(layout="memory", kind="columns", features=tuple(roles))
     if isinstance(inputs, SparseColumns):
         return Schema(layout="memory", kind="sparse", names=inputs.names, width=len(inputs.names))
