@@ -101,7 +101,7 @@ class Split:
 
     @property
     def deviation(self) -> NDArray[np.float64]:
-        """(parts, labels), positives more (or, below 0, fewer) than expected; within 1 is as good as can be."""
+        """(parts, labels), positives more (or, below 0, fewer) than expected; within 1 is at its best."""
         return self.counts - self.expected
 
     @property
@@ -171,8 +171,8 @@ def stratify(
         groups: (rows,) of values such as patient or image; rows of one group stay together. A missing group
             (None or NaN) is an error.
         order: 1 keeps the shares of labels, 2 also those of pairs of labels that occur together.
-        cover: a label with as many rows (groups) as there are parts, or more, comes into every part where that
-            is possible, even if it is so rare that its share of a small part is less than half a row.
+        cover: a label with as many rows (groups) as there are parts, or more, comes into every part where
+            that is possible, even if it is so rare that its share of a small part is less than half a row.
         held_out: (rows,) mask of rows (with their groups) that go to the last part, as `holding` gives.
         names: of the parts; "train", "valid", "test" and "train", "test" by default.
         space: gives the labels their names in the record.
@@ -200,6 +200,10 @@ def stratify(
     held = np.zeros(len(weights), bool)
     if held_out is not None:
         held[unit[_mask(held_out, len(targets))]] = True
+        if (~held).sum() < len(shares) - 1:
+            raise InputError(
+                f"held_out leaves too little for {len(shares) - 1} other parts; hold out fewer rows"
+            )
     part = assign(targets, unit, weights, shares, held=held, order=order, cover=cover, seed=seed)[unit]
     return Split.of(part, targets, names=_part_names(names, len(shares)), groups=groups, space=space)
 

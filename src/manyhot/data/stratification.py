@@ -2,15 +2,17 @@
 
 import heapq
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 
+from manyhot.data.exchange import exchange
 from manyhot.labels import Targets
 
 # Pairs of a row grow with the square of its labels; beyond this many, the pairs of the rarest tell enough.
-LABELS_PAIRED = 32
+LABELS_PAIRED = 12
 
 
 def assign(
@@ -44,12 +46,16 @@ def assign(
     evidence = _per_unit(_evidence(targets, order, 1 / shares.min()), place[unit], len(turn))
     sizes = _sizes(shares, int(weights.sum()), int(weights[held].sum()))
     state = _State.start(evidence, weights[turn], sizes, targets.width if cover else 0, random)
-    for number in np.flatnonzero(held[turn]):
+    for number in np.flatnonzero(held[turn]).tolist():
         state.put(number, len(shares) - 1)
     _place_by_evidence(state, evidence)
-    for number in np.flatnonzero(state.part < 0):
+    for number in np.flatnonzero(state.part < 0).tolist():
         state.put(number, state.choose(number, None))
-    return state.part[place]
+    # all pairs together weigh as much as all labels, else a few labels with many pairs decide
+    importance = np.ones(len(state.left))
+    importance[targets.width :] = targets.width / max(1, len(importance) - targets.width, targets.width)
+    part = exchange(evidence, state.part, weights[turn], importance, fixed=held[turn], covered=state.covered)
+    return part[place]
 
 
 def _place_by_evidence(state: "_State", evidence: csr_array) -> None:
@@ -77,10 +83,12 @@ class _State:
     """What is placed so far, and what every part still wants."""
 
     starts: list[int]  # of the units' cells
-    columns: NDArray[np.int32]  # evidence of each cell, ascending within a unit
-    values: NDArray[np.float64]
+    columns: NDArray[Any]  # evidence of each cell, ascending within a unit
+    values: NDArray[Any]  # amount of evidence in each cell
     weights: list[int]
     part: NDArray[np.int8]  # -1 = not placed yet
+    unplaced: int
+    empty: set[int]  # parts without a unit
     room: list[float]  # rows that each part still takes
     wanted: NDArray[np.float64]  # (evidence, parts)
     left: NDArray[np.int64]  # (evidence,), units not placed yet
@@ -104,6 +112,8 @@ class _State:
             values=evidence.data,
             weights=weights.tolist(),
             part=np.full(len(weights), -1, np.int8),
+            unplaced=len(weights),
+            empty=set(range(len(sizes))),
             room=sizes.astype(float).tolist(),
             wanted=totals[:, None] * (sizes / max(sizes.sum(), 1)),
             left=np.bincount(evidence.indices, minlength=_width(evidence)),
@@ -112,7 +122,7 @@ class _State:
             ties=random.random((len(weights), len(sizes))),
         )
 
-    def cells(self, unit: int) -> NDArray[np.int32]:
+    def cells(self, unit: int) -> NDArray[Any]:
         """Evidence that a unit has, ascending."""
         return self.columns[self.starts[unit] : self.starts[unit + 1]]
 
@@ -120,6 +130,8 @@ class _State:
         """The part for a unit: one with room, that a label needs, that wants `which` most, with most room."""
         weight, room = self.weights[unit], self.room
         open_parts = [number for number, free in enumerate(room) if free >= weight]
+        if self.unplaced <= len(self.empty):  # only large groups get here: no part may stay empty
+            open_parts = sorted(self.empty)
         if not open_parts:
             return max(range(len(room)), key=room.__getitem__)
         needed = self._needed(unit)
@@ -134,6 +146,8 @@ class _State:
         """Place a unit."""
         cells = self.cells(unit)
         self.part[unit] = part
+        self.unplaced -= 1
+        self.empty.discard(part)
         self.room[part] -= self.weights[unit]
         self.wanted[cells, part] -= self.values[self.starts[unit] : self.starts[unit + 1]]
         self.left[cells] -= 1
@@ -194,7 +208,7 @@ def _pairs(targets: Targets, fewest: float) -> csr_array:
         first, second = np.triu_indices(labels.shape[1], 1)
         keys.append((labels[:, first] * targets.width + labels[:, second]).ravel())
         rows.append(np.repeat(of_size, len(first)))
-    found, column, together = np.unique(np.concatenate(keys), return_inverse=True, return_counts=True)
+    _, column, together = np.unique(np.concatenate(keys), return_inverse=True, return_counts=True)
     shared = together >= fewest
     number = np.cumsum(shared) - 1
     keep = shared[column]
@@ -211,6 +225,5 @@ def _per_unit(evidence: csr_array, unit: NDArray[np.intp], units: int) -> csr_ar
     return summed
 
 
-def _width(matrix: csr_array) -> int:
-    shape: tuple[int, int] = matrix._shape
-    return shape[1]
+def _width(matrix: Any) -> int:
+    return matrix.shape[1]
