@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 
 from manyhot.kernels.words import WORDS
 
-Formula: TypeAlias = Callable[..., tuple[Any, Any]]
+Scalar: TypeAlias = Any  # one number to a formula: a tensor, an array or a machine float to its engine
+Curve: TypeAlias = tuple[Any, Any]  # value and slope
+Formula: TypeAlias = Callable[..., Curve]
 
 
 def constant_names(formula: Formula) -> tuple[str, ...]:

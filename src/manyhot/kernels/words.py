@@ -30,6 +30,11 @@ def exp(x: Any) -> Any:
     return torch.exp(_tensor(x))
 
 
+def expm1(x: Any) -> Any:
+    """exp(x) - 1, exact for small x."""
+    return torch.expm1(_tensor(x))
+
+
 def log(x: Any) -> Any:
     """Natural logarithm of x > 0."""
     return torch.log(_tensor(x))

@@ -24,27 +24,52 @@ targets in the light of the model's own detached answer and returns other cells 
 cells have an empty case: value 0, gradient 0.
 """
 
-from manyhot.losses.base import MultiLabelLoss
-from manyhot.losses.cross_entropy import BCE
+from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.cross_entropy import BCE, GCE, Poly1
+from manyhot.losses.focal import Asymmetric, AsymmetricPolynomial, Focal, Hill, RobustAsymmetric
 from manyhot.losses.groups import GroupSoftmax
+from manyhot.losses.long_tail import LDAM, ClassBalanced, DistributionBalanced, LogitAdjusted
 from manyhot.losses.make import losses_for, make_loss
 from manyhot.losses.mixed import Mixed
 from manyhot.losses.pointwise import Pointwise
+from manyhot.losses.propensity import PropensityScored, Unbiased, propensities
 from manyhot.losses.rowwise import RowCosts, Rowwise
+from manyhot.losses.squared import MAE, MSE, Brier, SquaredHinge
 from manyhot.losses.table import LOSSES
 from manyhot.losses.weighting import debias, label_weights
+from manyhot.losses.zlpr import ZLPR
 
 __all__ = [
     "BCE",
+    "GCE",
+    "LDAM",
     "LOSSES",
+    "MAE",
+    "MSE",
+    "ZLPR",
+    "Asymmetric",
+    "AsymmetricPolynomial",
+    "Brier",
+    "ClassBalanced",
+    "DistributionBalanced",
+    "Focal",
     "GroupSoftmax",
+    "Hill",
+    "LogitAdjusted",
     "Mixed",
     "MultiLabelLoss",
+    "Options",
     "Pointwise",
+    "Poly1",
+    "PropensityScored",
+    "RobustAsymmetric",
     "RowCosts",
     "Rowwise",
+    "SquaredHinge",
+    "Unbiased",
     "debias",
     "label_weights",
     "losses_for",
     "make_loss",
+    "propensities",
 ]

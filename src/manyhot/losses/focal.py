@@ -1,0 +1,306 @@
+"""Focal losses: cross-entropy times a power of how wrong the model is, so that easy cells count little.
+
+A power of a probability is written exp(-gamma softplus(...)): it stays exact where the probability rounds to
+0, and has a slope there for every exponent.
+"""
+
+from typing import Literal, Unpack
+
+from manyhot import _check
+from manyhot.kernels.formula import Curve, Formula, Scalar
+from manyhot.kernels.words import exp, log, maximum, power, sigmoid, softplus, where
+from manyhot.losses.base import Options
+from manyhot.losses.pointwise import Pointwise
+
+
+def focused_positive(z: Scalar, gamma: Scalar, flow: Scalar) -> Curve:
+    """-(1 - p)^gamma log p; `flow` is the share of the slope that passes through the power."""
+    focus, cost = exp(-gamma * softplus(z)), softplus(-z)
+    return focus * cost, -focus * (flow * gamma * sigmoid(z) * cost + sigmoid(-z))
+
+
+def focused_negative(z: Scalar, gamma: Scalar, flow: Scalar) -> Curve:
+    """-p^gamma log(1 - p)."""
+    focus, cost = exp(-gamma * softplus(-z)), softplus(z)
+    return focus * cost, focus * (flow * gamma * sigmoid(-z) * cost + sigmoid(z))
+
+
+def clipped_negative(z: Scalar, gamma: Scalar, clip: Scalar, flow: Scalar) -> Curve:
+    """-q^gamma log(1 - q) with q = max(p - clip, 0)."""
+    p, rest = sigmoid(z), sigmoid(-z)
+    active = p > clip
+    q = where(active, p - clip, 1.0)
+    kept = where(active, rest + clip, 1.0)  # 1 - q, without the rounding of a p near 1
+    focus, cost = power(q, gamma), -log(kept)
+    slope = focus * (flow * gamma * cost / q + 1.0 / kept) * p * rest
+    return focus * cost, where(active, slope, 0.0)
+
+
+class Focal(Pointwise):
+    """Focal loss: positives -(1 - p)^gamma log p, negatives -p^gamma log(1 - p).
+
+    Args:
+        gamma: >= 0; 0 is BCE.
+        alpha: weighs positives with alpha and negatives with 1 - alpha, in [0, 1]; None (default) weighs both
+            with 1. The 0.25 of object detection weighs positives down.
+
+    Source:
+        Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, arXiv:1708.02002. torchvision has
+        alpha=0.25 by default. A soft target mixes the two curves; torchvision mixes inside the power.
+    """
+
+    def __init__(self, gamma: float = 2.0, alpha: float | None = None, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        _check.at_least("gamma", gamma, 0.0)
+        _check.between("alpha", 0.5 if alpha is None else alpha, 0.0, 1.0)
+        self.gamma = gamma
+        self.alpha = alpha
+        self.share_pos, self.share_neg = (1.0, 1.0) if alpha is None else (alpha, 1.0 - alpha)
+
+    @staticmethod
+    def positive(z: Scalar, gamma: Scalar, share_pos: Scalar) -> Curve:
+        """-alpha (1 - p)^gamma log p."""
+        value, slope = focused_positive(z, gamma, 1.0)
+        return share_pos * value, share_pos * slope
+
+    @staticmethod
+    def negative(z: Scalar, gamma: Scalar, share_neg: Scalar) -> Curve:
+        """-(1 - alpha) p^gamma log(1 - p)."""
+        value, slope = focused_negative(z, gamma, 1.0)
+        return share_neg * value, share_neg * slope
+
+
+class Asymmetric(Pointwise):
+    """Asymmetric loss (ASL): a focal power for each side, and negatives below a probability left alone.
+
+    With q = max(p - clip, 0): positives -(1 - p)^gamma_pos log p, negatives -q^gamma_neg log(1 - q). A
+    negative costs at most -log(clip).
+
+    Args:
+        gamma_neg: focus on hard negatives, >= 0.
+        gamma_pos: focus on hard positives, >= 0; the paper's main results have 0.
+        clip: probability below which a negative costs nothing, in [0, 1).
+        detach_focus: keep the powers constant in the slope, as the authors train; False is the derivative.
+
+    Source:
+        Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021, arXiv:2009.14119. Of the
+        authors' classes `AsymmetricLoss` detaches and `AsymmetricLossOptimized` does not; both sum over all
+        cells and clamp log at 1e-8, so that a positive below z = -18 has no slope. Neither is done here.
+    """
+
+    def __init__(
+        self,
+        gamma_neg: float = 4.0,
+        gamma_pos: float = 1.0,
+        clip: float = 0.05,
+        detach_focus: bool = True,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(**options)
+        _check.at_least("gamma_neg", gamma_neg, 0.0)
+        _check.at_least("gamma_pos", gamma_pos, 0.0)
+        _check.between("clip", clip, 0.0, 1.0 - 1e-9)
+        self.gamma_neg, self.gamma_pos, self.clip, self.detach_focus = (
+            gamma_neg,
+            gamma_pos,
+            clip,
+            detach_focus,
+        )
+        self.flow = 0.0 if detach_focus else 1.0
+
+    def formulas(self) -> tuple[Formula, Formula, Formula | None]:
+        """Without a clip, log(1 - p) is exact however large the logit."""
+        negative = type(self).negative if self.clip else type(self).unclipped
+        return type(self).positive, negative, type(self).unknown_cell
+
+    @staticmethod
+    def positive(z: Scalar, gamma_pos: Scalar, flow: Scalar) -> Curve:
+        """-(1 - p)^gamma_pos log p."""
+        return focused_positive(z, gamma_pos, flow)
+
+    @staticmethod
+    def negative(z: Scalar, gamma_neg: Scalar, clip: Scalar, flow: Scalar) -> Curve:
+        """-q^gamma_neg log(1 - q)."""
+        return clipped_negative(z, gamma_neg, clip, flow)
+
+    @staticmethod
+    def unclipped(z: Scalar, gamma_neg: Scalar, flow: Scalar) -> Curve:
+        """-p^gamma_neg log(1 - p)."""
+        return focused_negative(z, gamma_neg, flow)
+
+
+def polynomial_positive(
+    z: Scalar, gamma: Scalar, epsilon_1: Scalar, epsilon_2: Scalar, flow: Scalar
+) -> Curve:
+    """(1 - p)^gamma (-log p - epsilon_1 (1 - p) - epsilon_2 / 2 (1 - p)^2)."""
+    p, miss = sigmoid(z), sigmoid(-z)
+    focus = exp(-gamma * softplus(z))
+    cost = softplus(-z) - miss * (epsilon_1 + 0.5 * epsilon_2 * miss)
+    own = miss * (p * (epsilon_1 + epsilon_2 * miss) - 1.0)
+    return focus * cost, focus * (own - flow * gamma * p * cost)
+
+
+class AsymmetricPolynomial(Pointwise):
+    """Asymmetric polynomial loss (APL): ASL whose cross-entropies have their first Taylor terms changed.
+
+    Positives (1 - p)^gamma_pos (-log p - epsilon_1 (1 - p) - epsilon_2 / 2 (1 - p)^2), negatives
+    q^gamma_neg (-log(1 - q) - epsilon_neg (1 - q)), q = max(p - clip, 0). A positive epsilon removes weight
+    from its term: epsilon_1 = 1 cancels the linear one. Not bounded below by 0.
+
+    Args:
+        gamma_neg: focus on hard negatives, >= 0.
+        gamma_pos: focus on hard positives, >= 0.
+        clip: probability below which a negative counts as 0, in (0, 1).
+        epsilon_1: taken from the linear term of the positives.
+        epsilon_2: taken from the quadratic term of the positives, twice.
+        epsilon_neg: taken from the negatives.
+        detach_focus: keep the powers constant in the slope, as the authors train.
+
+    Source:
+        Huang et al., "Asymmetric Polynomial Loss for Multi-Label Classification", ICASSP 2023,
+        arXiv:2304.05361, with the signs of the authors' code.
+    """
+
+    def __init__(
+        self,
+        gamma_neg: float = 4.0,
+        gamma_pos: float = 0.0,
+        clip: float = 0.05,
+        epsilon_1: float = 1.0,
+        epsilon_2: float = -2.5,
+        epsilon_neg: float = 0.0,
+        detach_focus: bool = True,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(**options)
+        _check.at_least("gamma_neg", gamma_neg, 0.0)
+        _check.at_least("gamma_pos", gamma_pos, 0.0)
+        _check.between("clip", clip, 1e-9, 1.0 - 1e-9)
+        self.gamma_neg, self.gamma_pos, self.clip, self.detach_focus = (
+            gamma_neg,
+            gamma_pos,
+            clip,
+            detach_focus,
+        )
+        self.epsilon_1, self.epsilon_2, self.epsilon_neg = epsilon_1, epsilon_2, epsilon_neg
+        self.flow = 0.0 if detach_focus else 1.0
+        self.at_rest = -epsilon_neg if gamma_neg == 0 else 0.0  # cost of a negative below the clip: 0^gamma
+
+    @staticmethod
+    def positive(z: Scalar, gamma_pos: Scalar, epsilon_1: Scalar, epsilon_2: Scalar, flow: Scalar) -> Curve:
+        """(1 - p)^gamma_pos times the changed -log p."""
+        return polynomial_positive(z, gamma_pos, epsilon_1, epsilon_2, flow)
+
+    @staticmethod
+    def negative(
+        z: Scalar, gamma_neg: Scalar, clip: Scalar, epsilon_neg: Scalar, flow: Scalar, at_rest: Scalar
+    ) -> Curve:
+        """q^gamma_neg times the changed -log(1 - q)."""
+        p, rest = sigmoid(z), sigmoid(-z)
+        active = p > clip
+        q = where(active, p - clip, 1.0)
+        kept = where(active, rest + clip, 1.0)
+        focus, cost = power(q, gamma_neg), -log(kept) - epsilon_neg * kept
+        slope = focus * (flow * gamma_neg * cost / q + 1.0 / kept + epsilon_neg) * p * rest
+        return where(active, focus * cost, at_rest), where(active, slope, 0.0)
+
+
+class RobustAsymmetric(Pointwise):
+    """Robust asymmetric loss (RAL): APL's positives; negatives damped where the model is sure they apply.
+
+    Args:
+        gamma_neg: focus on hard negatives, >= 0.
+        gamma_pos: focus on hard positives, >= 0.
+        clip: probability below which a negative costs nothing, in (0, 1).
+        lam: of the damping factor, >= 1.
+        epsilon_1: as in `AsymmetricPolynomial`.
+        epsilon_2: as in `AsymmetricPolynomial`.
+        variant: "code" (default) has the negatives of the authors' program, q^gamma_neg (-log(1 - q))
+            (lam - p) p^2 (lam - 1 + q); "paper" those of the article, q^gamma_neg (-log(1 - q)) (lam - p).
+
+    Source:
+        Park et al., "Robust Asymmetric Loss for Multi-Label Long-Tailed Learning", ICCV-W 2023,
+        arXiv:2308.05542. Their results were made with the code.
+    """
+
+    def __init__(
+        self,
+        gamma_neg: float = 4.0,
+        gamma_pos: float = 0.0,
+        clip: float = 0.05,
+        lam: float = 1.5,
+        epsilon_1: float = 1.0,
+        epsilon_2: float = -2.5,
+        variant: Literal["code", "paper"] = "code",
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(**options)
+        _check.at_least("gamma_neg", gamma_neg, 0.0)
+        _check.at_least("gamma_pos", gamma_pos, 0.0)
+        _check.between("clip", clip, 1e-9, 1.0 - 1e-9)
+        _check.at_least("lam", lam, 1.0)
+        self.gamma_neg, self.gamma_pos, self.clip, self.lam = gamma_neg, gamma_pos, clip, lam
+        self.epsilon_1, self.epsilon_2 = epsilon_1, epsilon_2
+        self.variant = _check.one_of("variant", variant, ("code", "paper"))
+
+    def formulas(self) -> tuple[Formula, Formula, Formula | None]:
+        """The negatives of the chosen variant."""
+        negative = type(self).negative if self.variant == "code" else type(self).as_published
+        return type(self).positive, negative, None
+
+    @staticmethod
+    def positive(z: Scalar, gamma_pos: Scalar, epsilon_1: Scalar, epsilon_2: Scalar) -> Curve:
+        """As in `AsymmetricPolynomial`."""
+        return polynomial_positive(z, gamma_pos, epsilon_1, epsilon_2, 1.0)
+
+    @staticmethod
+    def negative(z: Scalar, gamma_neg: Scalar, clip: Scalar, lam: Scalar) -> Curve:
+        """ASL's negative times (lam - p) p^2 (lam - 1 + q)."""
+        value, slope = clipped_negative(z, gamma_neg, clip, 1.0)
+        p, rest = sigmoid(z), sigmoid(-z)
+        q = maximum(p - clip, 0.0)
+        damping, reach = (lam - p) * p * p, lam - 1.0 + q
+        change = p * p * rest * (2.0 * lam - 3.0 * p) * reach + damping * p * rest
+        return value * damping * reach, slope * damping * reach + value * change
+
+    @staticmethod
+    def as_published(z: Scalar, gamma_neg: Scalar, clip: Scalar, lam: Scalar) -> Curve:
+        """ASL's negative times (lam - p)."""
+        value, slope = clipped_negative(z, gamma_neg, clip, 1.0)
+        p = sigmoid(z)
+        return value * (lam - p), slope * (lam - p) - value * p * sigmoid(-z)
+
+
+class Hill(Pointwise):
+    """Negatives (lam - p) p^2, whose slope fades as p nears 1; positives a focal loss with a margin.
+
+    For targets with missing positives: a negative that the model is sure of is taken for one and left alone.
+
+    Args:
+        lam: >= 1; 1.5 puts the summit of the negative's cost exactly at p = 1.
+        margin: taken from the logit of positives, 0.5 to 1 in the paper.
+        gamma: focus of the positives, >= 0.
+
+    Source:
+        Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", 2021,
+        arXiv:2112.07368.
+    """
+
+    def __init__(
+        self, lam: float = 1.5, margin: float = 1.0, gamma: float = 2.0, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(**options)
+        _check.at_least("lam", lam, 1.0)
+        _check.at_least("gamma", gamma, 0.0)
+        self.lam, self.margin, self.gamma = lam, margin, gamma
+
+    @staticmethod
+    def positive(z: Scalar, margin: Scalar, gamma: Scalar) -> Curve:
+        """Focal cost of z - margin."""
+        return focused_positive(z - margin, gamma, 1.0)
+
+    @staticmethod
+    def negative(z: Scalar, lam: Scalar) -> Curve:
+        """(lam - p) p^2."""
+        p, rest = sigmoid(z), sigmoid(-z)
+        return (lam - p) * p * p, p * p * rest * (2.0 * lam - 3.0 * p)

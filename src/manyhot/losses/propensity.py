@@ -1,0 +1,160 @@
+"""Losses for positives that are missing with a known probability: labels seen with a propensity below 1."""
+
+from typing import Literal, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from manyhot import _check
+from manyhot.errors import OptionError
+from manyhot.kernels.formula import Curve, Formula, Scalar
+from manyhot.kernels.words import maximum, sigmoid, softplus
+from manyhot.losses.base import Options, PerLabel
+from manyhot.losses.long_tail import checked_counts
+from manyhot.losses.pointwise import Pointwise
+
+
+def propensities(
+    label_counts: ArrayLike, num_rows: int, a: float = 0.55, b: float = 1.5
+) -> NDArray[np.float64]:
+    """(labels,) probability that a positive was seen: 1 / (1 + (ln N - 1)(b + 1)^a (n + b)^-a), in (0, 1].
+
+    Args:
+        label_counts: (labels,) positives of each label in the training set.
+        num_rows: rows of the training set, >= 3.
+        a: 0.5 for Wikipedia, 0.6 for Amazon.
+        b: 0.4 for Wikipedia, 2.6 for Amazon.
+
+    Source:
+        Jain et al., "Extreme Multi-label Loss Functions for Recommendation, Tagging, Ranking & Other Missing
+        Label Applications", KDD 2016.
+    """
+    _check.at_least("num_rows", num_rows, 3)
+    c = (np.log(num_rows) - 1) * (b + 1) ** a
+    return 1 / (1 + c * (checked_counts(label_counts) + b) ** -a)
+
+
+class PropensityScored(Pointwise):
+    """BCE whose positives are weighted by 1 / propensity, as precision and nDCG are in their PSP forms.
+
+    Args:
+        propensity: (labels,) in (0, 1]; or instead
+        label_counts: (labels,) and
+        num_rows: from which `propensities` makes them.
+
+    Source:
+        Jain et al., KDD 2016.
+    """
+
+    def __init__(
+        self,
+        propensity: PerLabel | None = None,
+        label_counts: ArrayLike | None = None,
+        num_rows: int | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(**options)
+        self.per_label("inverse", 1 / _given(propensity, label_counts, num_rows))
+
+    @staticmethod
+    def positive(z: Scalar, inverse: Scalar) -> Curve:
+        """-log p / propensity."""
+        return inverse * softplus(-z), -inverse * sigmoid(-z)
+
+    @staticmethod
+    def negative(z: Scalar) -> Curve:
+        """-log(1 - p)."""
+        return softplus(z), sigmoid(z)
+
+
+class Unbiased(Pointwise):
+    """A base loss whose mean over seen labels is the mean over the true ones, or bounds it from above.
+
+    With base costs l+ and l- and the propensity t of a label: "unbiased" costs a seen positive
+    (l+ - l-) / t + l-, which may be negative without bound; "upper-bound" (2 / t - 1) l+, convex. Negatives
+    cost l-.
+
+    Args:
+        propensity: (labels,) in (0, 1]; or instead
+        label_counts: (labels,) and
+        num_rows: from which `propensities` makes them.
+        form: "unbiased" (default) or "upper-bound".
+        base: "bce" (default) or "squared-hinge".
+
+    Source:
+        Jain et al., KDD 2016; Qaraei et al., "Convex Surrogates for Unbiased Loss Functions in Extreme
+        Classification With Missing Labels", WWW 2021; Schultheis and Babbar, arXiv:2109.11282.
+    """
+
+    def __init__(
+        self,
+        propensity: PerLabel | None = None,
+        label_counts: ArrayLike | None = None,
+        num_rows: int | None = None,
+        form: Literal["unbiased", "upper-bound"] = "unbiased",
+        base: Literal["bce", "squared-hinge"] = "bce",
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(**options)
+        self.form = _check.one_of("form", form, ("unbiased", "upper-bound"))
+        self.base = _check.one_of("base", base, ("bce", "squared-hinge"))
+        self.per_label("inverse", 1 / _given(propensity, label_counts, num_rows))
+
+    def formulas(self) -> tuple[Formula, Formula, Formula | None]:
+        """The curves of form and base."""
+        kind = type(self)
+        if self.base == "bce":
+            return (kind.positive if self.form == "unbiased" else kind.bounded), kind.negative, None
+        return (
+            (kind.hinge_positive if self.form == "unbiased" else kind.hinge_bounded),
+            kind.hinge_negative,
+            None,
+        )
+
+    @staticmethod
+    def positive(z: Scalar, inverse: Scalar) -> Curve:
+        """(l+ - l-) / t + l-; of cross-entropies the difference is -z."""
+        return softplus(z) - inverse * z, sigmoid(z) - inverse
+
+    @staticmethod
+    def bounded(z: Scalar, inverse: Scalar) -> Curve:
+        """(2 / t - 1) l+."""
+        weight = 2.0 * inverse - 1.0
+        return weight * softplus(-z), -weight * sigmoid(-z)
+
+    @staticmethod
+    def negative(z: Scalar) -> Curve:
+        """-log(1 - p)."""
+        return softplus(z), sigmoid(z)
+
+    @staticmethod
+    def hinge_positive(z: Scalar, inverse: Scalar) -> Curve:
+        """(l+ - l-) / t + l- of squared hinges."""
+        short, over = maximum(1.0 - z, 0.0), maximum(1.0 + z, 0.0)
+        value = inverse * short * short + (1.0 - inverse) * over * over
+        return value, 2.0 * ((1.0 - inverse) * over - inverse * short)
+
+    @staticmethod
+    def hinge_bounded(z: Scalar, inverse: Scalar) -> Curve:
+        """(2 / t - 1) max(0, 1 - z)^2."""
+        weight, short = 2.0 * inverse - 1.0, maximum(1.0 - z, 0.0)
+        return weight * short * short, -2.0 * weight * short
+
+    @staticmethod
+    def hinge_negative(z: Scalar) -> Curve:
+        """max(0, 1 + z)^2."""
+        over = maximum(1.0 + z, 0.0)
+        return over * over, 2.0 * over
+
+
+def _given(
+    propensity: PerLabel | None, label_counts: ArrayLike | None, num_rows: int | None
+) -> NDArray[np.float64]:
+    if propensity is None:
+        if label_counts is None or num_rows is None:
+            raise OptionError("give propensity, or label_counts and num_rows to make it from")
+        return propensities(label_counts, num_rows)
+    values = np.atleast_1d(np.asarray(propensity, np.float64))
+    if not ((values > 0) & (values <= 1)).all():
+        raise OptionError(f"propensity must be in (0, 1], got {values.min():g} to {values.max():g}")
+    return values

@@ -1,0 +1,75 @@
+"""Baselines that measure a distance, of the probability or of the logit, from the truth."""
+
+from manyhot.kernels.formula import Curve, Scalar
+from manyhot.kernels.words import maximum, sigmoid
+from manyhot.losses.pointwise import Pointwise
+
+
+class Brier(Pointwise):
+    """Squared error of the probability, (p - y)^2 with p = sigmoid(z): proper, in [0, 1], no nats.
+
+    Its slope fades where the model is sure, also where it is surely wrong. A soft target has the expected
+    score y (1 - p)^2 + (1 - y) p^2, which is (p - y)^2 + y (1 - y): the same slope.
+
+    Source:
+        Brier, "Verification of Forecasts Expressed in Terms of Probability", 1950.
+    """
+
+    @staticmethod
+    def positive(z: Scalar) -> Curve:
+        """(1 - p)^2."""
+        p, miss = sigmoid(z), sigmoid(-z)
+        return miss * miss, -2.0 * miss * miss * p
+
+    @staticmethod
+    def negative(z: Scalar) -> Curve:
+        """p^2."""
+        p, rest = sigmoid(z), sigmoid(-z)
+        return p * p, 2.0 * p * p * rest
+
+
+class MSE(Brier):
+    """Mean squared error of the probability: `Brier` under its other name."""
+
+
+class MAE(Pointwise):
+    """Absolute error of the probability, |p - y| with p = sigmoid(z), in [0, 1].
+
+    Robust to wrong labels and slow to learn: its slope p (1 - p) fades on both sides. Not proper: the best p
+    is 0 or 1.
+    """
+
+    @staticmethod
+    def positive(z: Scalar) -> Curve:
+        """1 - p."""
+        p, miss = sigmoid(z), sigmoid(-z)
+        return miss, -p * miss
+
+    @staticmethod
+    def negative(z: Scalar) -> Curve:
+        """p."""
+        p, rest = sigmoid(z), sigmoid(-z)
+        return p, p * rest
+
+
+class SquaredHinge(Pointwise):
+    """max(0, 1 - z)^2 for a positive, max(0, 1 + z)^2 for a negative: one linear SVM per label.
+
+    Cells beyond the margin cost nothing, which makes weights sparse over many labels. Decide z > 0; the
+    logits are no log-odds.
+
+    Source:
+        Babbar and Schölkopf, "DiSMEC", WSDM 2017, among many.
+    """
+
+    @staticmethod
+    def positive(z: Scalar) -> Curve:
+        """max(0, 1 - z)^2."""
+        short = maximum(1.0 - z, 0.0)
+        return short * short, -2.0 * short
+
+    @staticmethod
+    def negative(z: Scalar) -> Curve:
+        """max(0, 1 + z)^2."""
+        over = maximum(1.0 + z, 0.0)
+        return over * over, 2.0 * over
