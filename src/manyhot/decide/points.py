@@ -6,6 +6,7 @@ trying are the scores of the positives. There are as many of them as positives, 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from manyhot.decide.scores import ScoreMatrix, cell_numbers, row_numbers, shape_
 from manyhot.errors import ShapeError
 from manyhot.labels import Targets
 
+NONE = np.zeros(0)
 BLOCK_CELLS = 4_000_000  # cells that are transposed and sorted at a time: 16 MB of float32
 
 
@@ -26,8 +28,8 @@ class OperatingPoints:
 
     Attributes:
         cuts: (points,) float64, strictly falling within a label.
-        below: (points,) the next lower known score; any cut in (below, cuts] counts the same. -inf where
-            there is none.
+        below: (points,) the next lower known score or candidate cut; any cut in (below, cuts] counts the
+            same. -inf where there is none.
         tp, fp: (points,) int64, what the cut assigns rightly and wrongly, over known cells.
         starts: (labels + 1,).
         positives, negatives: (labels,) known cells of each kind.
@@ -61,8 +63,15 @@ class OperatingPoints:
         return middle
 
 
-def operating_points(scores: ScoreMatrix, targets: Targets) -> OperatingPoints:
+def operating_points(
+    scores: ScoreMatrix, targets: Targets, grid: NDArray[np.float64] | None = None
+) -> OperatingPoints:
     """Sort every label once and count at the score of each positive. O(cells log rows).
+
+    Args:
+        scores: (rows, labels).
+        targets: of the same shape.
+        grid: further cuts, (cuts,), that every label gets a point at.
 
     Soft targets count as positive from 0.5. A positive that is absent from CSR scores, or has score -inf,
     can never be assigned; it stays in `positives`.
@@ -76,7 +85,8 @@ def operating_points(scores: ScoreMatrix, targets: Targets) -> OperatingPoints:
         )
     if targets.is_soft:
         targets = targets.harden(0.5)
-    parts = [_label_points(known, positive) for known, positive in _sorted_labels(scores, targets)]
+    extra = NONE if grid is None else grid
+    parts = [_label_points(known, positive, extra) for known, positive in _sorted_labels(scores, targets)]
     sizes = np.array([len(part[0]) for part in parts], np.int64)
     cuts, below, tp, fp = (
         np.concatenate([part[k] for part in parts]) if parts else np.zeros(0) for k in range(4)
@@ -101,15 +111,20 @@ def pooled_points(scores: ScoreMatrix, targets: Targets) -> OperatingPoints:
         )
     targets = targets.harden(0.5) if targets.is_soft else targets
     known, positive = _pooled(scores, targets)
-    cuts, below, tp, fp = _label_points(
-        np.sort(known[known > -np.inf]), np.sort(positive[positive > -np.inf])
-    )
+    parts = _label_points(np.sort(known[known > -np.inf]), np.sort(positive[positive > -np.inf]))
+    cuts, below, tp, fp = parts
     positives = targets.label_counts().sum(keepdims=True)
     negatives = targets.known_counts().sum(keepdims=True) - positives
     starts = np.array([0, len(cuts)])
     return OperatingPoints(
         cuts.astype(np.float64), below.astype(np.float64), tp, fp, starts, positives, negatives
     )
+
+
+def positive_scores(scores: ScoreMatrix, targets: Targets) -> NDArray[np.floating[Any]]:
+    """The finite scores of all positives (of soft targets: at least 0.5), in no order."""
+    _, positive = _pooled(scores, targets.harden(0.5) if targets.is_soft else targets)
+    return positive[positive > -np.inf]
 
 
 def _pooled(scores: ScoreMatrix, targets: Targets) -> tuple[NDArray, NDArray]:
@@ -128,17 +143,19 @@ def _pooled(scores: ScoreMatrix, targets: Targets) -> tuple[NDArray, NDArray]:
     return scores.data[known], scores.data[is_positive]
 
 
-def _label_points(known: NDArray, positive: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+def _label_points(known: NDArray, positive: NDArray, extra: NDArray = NONE) -> tuple[NDArray, ...]:
     """Points of one label from its sorted known scores and its sorted positive scores (both ascending)."""
-    cuts = np.unique(positive)[::-1]
+    cuts = np.unique(np.concatenate([positive, extra.astype(positive.dtype)]))[::-1]
     first = np.searchsorted(known, cuts)
     tp = len(positive) - np.searchsorted(positive, cuts)
     fp = len(known) - first - tp
-    below = np.where(first > 0, known[np.maximum(first - 1, 0)], -np.inf) if len(cuts) else cuts
+    lower = np.concatenate([known[-1:], known])[first]
+    lower = np.where(first > 0, lower, -np.inf)
+    following = np.append(cuts[1:], -np.inf)[: len(cuts)]
     highest = known[-1] if len(known) else -np.inf
     return (
         np.concatenate([[np.inf], cuts]),
-        np.concatenate([[highest], below]),
+        np.concatenate([[highest], np.maximum(lower, following)]),
         np.concatenate([[0], tp]),
         np.concatenate([[0], fp]),
     )

@@ -1,46 +1,13 @@
-"""The best cuts for a goal, exactly: label by label, jointly over all cells, or one cut for everything."""
+"""The one cut for all labels that is best for a goal, exactly."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from manyhot.decide.goals import Cost, FBeta, Floor, Goal, Jaccard
-from manyhot.decide.points import OperatingPoints, pooled_points
+from manyhot.decide.goals import Cost, Floor, Goal
+from manyhot.decide.points import pooled_points
 from manyhot.decide.scores import ScoreMatrix, cell_numbers, row_numbers, shape_of
-from manyhot.errors import OptionError
 from manyhot.labels import Targets
-
-ROUNDS = 100  # Dinkelbach's iteration converges superlinearly; five or six rounds are usual
-
-
-def best_points(points: OperatingPoints, goal: Goal) -> NDArray[np.int64]:
-    """Index of each label's best point, (labels,). A micro goal is optimised over all labels at once."""
-    if goal.average == "micro":
-        return best_micro(points, goal)
-    sizes = np.diff(points.starts)
-    positives, negatives = np.repeat(points.positives, sizes), np.repeat(points.negatives, sizes)
-    return points.best(goal.value(points.tp, points.fp, positives, negatives))
-
-
-def best_micro(points: OperatingPoints, goal: Goal) -> NDArray[np.int64]:
-    """The points that together have the highest ratio of pooled counts: the exact joint optimum.
-
-    Source: Dinkelbach, Management Science 13(7), 1967.
-    """
-    # Jaccard is a rising function of F1, so both have the same best cuts.
-    square = 1.0 if isinstance(goal, Jaccard) else _beta(goal) ** 2
-    positives = points.positives.sum()
-    ratio = 0.0
-    chosen = points.best((1 + square) * points.tp - ratio * (points.tp + points.fp))
-    for _ in range(ROUNDS):
-        tp, fp = points.tp[chosen].sum(), points.fp[chosen].sum()
-        total = tp + fp + square * positives
-        reached = (1 + square) * tp / total if total else 0.0
-        if reached <= ratio:
-            break
-        ratio = reached
-        chosen = points.best((1 + square) * points.tp - ratio * (points.tp + points.fp))
-    return chosen
 
 
 def best_global_cut(scores: ScoreMatrix, targets: Targets, goal: Goal) -> float:
@@ -50,9 +17,8 @@ def best_global_cut(scores: ScoreMatrix, targets: Targets, goal: Goal) -> float:
     """
     if goal.average == "micro" or isinstance(goal, (Cost, Floor)):
         points = pooled_points(scores, targets)
-        return float(
-            points.middle(best_points(points, goal if goal.average != "micro" else _as_macro(goal)))[0]
-        )
+        value = goal.value(points.tp, points.fp, points.positives[0], points.negatives[0])
+        return float(points.middle(points.best(value))[0])
     return _best_mean_cut(scores, targets.harden(0.5) if targets.is_soft else targets, goal)
 
 
@@ -122,15 +88,3 @@ def _cells(
 
 def _holds(matrix: csr_array, number: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.isin(number, cell_numbers(matrix), assume_unique=True)
-
-
-def _beta(goal: Goal) -> float:
-    if not isinstance(goal, FBeta):
-        raise OptionError(
-            f"the micro goal {goal.name!r} has no joint optimum here; use f<beta>_micro or jaccard_micro"
-        )
-    return goal.beta
-
-
-def _as_macro(goal: Goal) -> Goal:
-    return FBeta(goal.beta) if isinstance(goal, FBeta) else Jaccard()
