@@ -1,0 +1,55 @@
+"""The command `manyhot`: each command is one file of this folder and is imported when it is called."""
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from manyhot import __version__
+from manyhot.cli._failures import telling_failures
+
+# command -> what `manyhot --help` says of it; the command is `command` in the module of that name
+COMMANDS = {
+    "demo": "Train, evaluate and predict on embedded data, in about a minute.",
+    "doctor": "Say what is in DATA, what will go wrong, and what to do about it.",
+    "fit": "Train on DATA, tune the cuts, evaluate against the baseline, keep the run.",
+    "evaluate": "Measure a run on its own test rows, or on new labelled data.",
+    "predict": "Name the labels of files, folders or rows from standard input.",
+    "datasets": "List the embedded data sets, or write one as files.",
+}
+
+
+class Commands(click.Group):
+    """Looks a command up by name without importing the others, and reports every failure in one place."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return import_module(f"manyhot.cli.{cmd_name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with telling_failures(ctx):
+            return super().invoke(ctx)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, package_name="manyhot", message="%(prog)s %(version)s")
+def main() -> None:
+    """Multi-label classification, from a file to a model you can trust.
+
+    DATA is a CSV, TSV, JSONL or Parquet file, a folder or zip of images whose sub-folder names carry the
+    labels, ARFF, multi-label libsvm, fastText lines, or the extreme-classification format.
+
+    \b
+      manyhot demo                        the whole way on embedded data
+      manyhot doctor DATA                 look before you train
+      manyhot fit DATA --out runs/a       train, tune, evaluate
+      manyhot predict runs/a NEW          names for new rows
+    """

@@ -1,0 +1,81 @@
+"""How a failure looks: one message on standard error and an exit code, never a bare traceback.
+
+0 fine, 1 failed, 2 wrong use. `--debug` (or MANYHOT_DEBUG=1) lets the traceback through.
+"""
+
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from manyhot.errors import ManyhotError, ManyhotWarning, OptionError
+
+FAILED, WRONG_USE = 1, 2
+DEBUG = "manyhot.debug"  # key in the click context's meta, set by the option --debug
+
+
+class Stopped(ManyhotError):
+    """The user stopped the command; the message says what is kept and how to go on."""
+
+
+@contextmanager
+def telling_failures(ctx: click.Context) -> Iterator[None]:
+    """Report what the block raises as the command line should, and leave with the fitting code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            yield
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except KeyboardInterrupt:
+            say("stopped", "nothing is left half-written")
+            ctx.exit(FAILED)
+        except BrokenPipeError:  # the reader, say `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(FAILED)
+        except Exception as error:
+            if ctx.meta.get(DEBUG) or os.environ.get("MANYHOT_DEBUG"):
+                raise
+            ctx.exit(_report(error))
+
+
+def say(kind: str, message: str) -> None:
+    """Print `kind: message` on standard error, the kind in colour where there is a terminal."""
+    click.echo(click.style(f"{kind}:", fg="yellow" if kind == "warning" else "red", bold=True), nl=False, err=True)
+    click.echo(f" {message}", err=True)
+
+
+def _report(error: Exception) -> int:
+    if isinstance(error, Stopped):
+        say("stopped", str(error))
+        return FAILED
+    if isinstance(error, ManyhotError):
+        say("error", str(error))
+        return WRONG_USE if isinstance(error, OptionError) else FAILED
+    kept = _keep_traceback(error)
+    say("error", f"an error that manyhot does not know, {type(error).__name__}: {error}")
+    click.echo(f"  the full traceback is in {kept}; please report it with the command you typed", err=True)
+    return FAILED
+
+
+def _keep_traceback(error: Exception) -> Path:
+    handle, name = tempfile.mkstemp(prefix="manyhot-error-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(f"{' '.join(sys.argv)}\n\n")
+        traceback.print_exception(error, file=file)
+    return Path(name)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: object = None, line: str | None = None
+) -> None:
+    if issubclass(category, ManyhotWarning):
+        say("warning", str(message))
+    else:
+        say("warning", f"{category.__name__}: {message}")

@@ -1,0 +1,74 @@
+"""What `fit` tells while it works; the events of the training come between these."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from manyhot.data import Table
+from manyhot.metrics import Result
+from manyhot.runs.parts import Parts
+
+if TYPE_CHECKING:
+    from manyhot.models import Model
+    from manyhot.train import Event as TrainEvent
+
+
+@dataclass(frozen=True)
+class DataRead:
+    """The data is in memory; `table.notes` says how it was understood."""
+
+    table: Table
+
+
+@dataclass(frozen=True)
+class RowsParted:
+    """It is settled which rows train, which tune the cuts, which judge."""
+
+    parts: Parts
+
+
+@dataclass(frozen=True)
+class BaselineKnown:
+    """What a predictor that has learned nothing gets on the test rows: `result.baseline`."""
+
+    result: Result
+
+
+@dataclass(frozen=True)
+class ModelBuilt:
+    """The model, untrained, its bias at the prior; `rows` will train it."""
+
+    model: "Model"
+    rows: int
+    loss: str
+
+
+@dataclass(frozen=True)
+class FoldBegan:
+    """One of the models that score rows which they were not trained on begins its training."""
+
+    fold: int
+    folds: int
+
+
+@dataclass(frozen=True)
+class CutsTuned:
+    """The decision rule is fitted: for which goal, on how many rows, and how these were scored."""
+
+    goal: str
+    rows: int
+    how: str
+
+
+@dataclass(frozen=True)
+class RunWritten:
+    """The run folder is complete."""
+
+    folder: Path
+
+
+Event: TypeAlias = (
+    "DataRead | RowsParted | BaselineKnown | ModelBuilt | FoldBegan | CutsTuned | RunWritten | TrainEvent"
+)
+Listener: TypeAlias = Callable[[Event], None]

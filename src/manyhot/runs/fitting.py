@@ -1,0 +1,206 @@
+"""The main job, to be read from top to bottom: data -> parts -> model -> cuts -> results -> folder."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyhot.bundle import Origin, Predictor
+from manyhot.bundle.atomic import telling_disk_errors
+from manyhot.data import Table
+from manyhot.errors import InputError, RunError
+from manyhot.labels import Targets
+from manyhot.metrics import Result, evaluate
+from manyhot.runs.digest import digest_of
+from manyhot.runs.events import BaselineKnown, DataRead, Listener, RowsParted, RunWritten
+from manyhot.runs.learn import (
+    Learned,
+    at_half,
+    hard,
+    learn_out_of_fold,
+    learn_with_validation,
+    learns_out_of_fold,
+)
+from manyhot.runs.parts import FRACTIONS, Parts, parts_of
+from manyhot.runs.plan import Plan, claim, read_plan
+from manyhot.runs.progress import progress_where_seen
+from manyhot.runs.recipe import Recipe, training_options
+from manyhot.runs.run import CHECKPOINTS, Run, load, named_rows
+from manyhot.runs.source import is_embedded, open_data
+from manyhot.runs.write import write_run
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PATHS = ("images", "space", "xml", "test", "valid")
+"""Options of `read` that are paths."""
+
+
+def fit(
+    data: Any,
+    labels: Any = None,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    read: Mapping[str, Any] | None = None,
+    encoder: "str | nn.Module" = "auto",
+    encoder_options: Mapping[str, Any] | None = None,
+    preparation: Any = "auto",
+    preparation_options: Mapping[str, Any] | None = None,
+    loss: Any = "bce",
+    pos_weight: Any = None,
+    goal: Any = "f1_macro",
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+    on_event: Listener | None = None,
+    **training: Any,
+) -> Run:
+    """Train a model, tune its cuts, and measure it on test rows beside a predictor that has learned nothing.
+
+    Parts that the data names are honoured; missing ones are cut from the training rows, stratified. The cuts
+    are tuned on rows that the model was not trained on, and never on test rows.
+
+    Args:
+        data: a path, the name of an embedded data set, a `Table`, or rows in memory: a list of texts or image
+            paths, a DataFrame, a matrix.
+        labels: with rows in memory, a list of label names for each row (or 0/1 columns); with a path, the
+            label column or columns where they are not found by themselves.
+        out: a new folder for the run; None keeps it in memory (`Run.save` writes it later).
+        resume: go on if the folder holds this very run, unfinished.
+        read: options of `manyhot.read`, with a path.
+        encoder: "auto", a name in `manyhot.models.ENCODERS`, or any module of your own.
+        encoder_options: of the named encoder, such as {"hidden": [512]}.
+        preparation: "auto", or a name such as "tfidf" or "hashed".
+        preparation_options: of the preparation, such as {"size": 64} for images.
+        loss: a name in `manyhot.losses.LOSSES`, with arguments if need be: "bce(smoothing=0.1)".
+        pos_weight: "balanced", "sqrt", "effective" or {label: weight}; of the positives in the loss.
+        goal: what the cuts are tuned for, as in "f1_micro", "exact" or "precision >= 0.9".
+        fractions: share of train, valid and test rows where the data does not say.
+        seed: of split, weights, and the order of rows; the same seed gives the same run.
+        on_event: told what happens; None draws a progress bar where standard error is a terminal.
+        training: fields of `manyhot.train.TrainOptions`, such as epochs=30, learning_rate=1e-3.
+
+    Raises:
+        InputError: the data cannot be used; the message names file and line.
+        OptionError: an option outside its range.
+        RunError: `out` is taken, the disk is full, or the run to go on with is another one.
+        KeyboardInterrupt: Ctrl-C; with `out`, what was trained is kept and `resume` goes on from there.
+
+    Example:
+        >>> run = fit(texts, [["sport"], ["sport", "money"], []])  # doctest: +SKIP
+        >>> run.predict(["the match"])[0]  # doctest: +SKIP
+        ['sport']
+    """
+    recipe = Recipe(
+        encoder, encoder_options or {}, preparation, preparation_options or {}, loss, pos_weight, goal,
+        tuple(fractions), seed, training_options(training, seed),
+    )  # fmt: skip
+    if on_event is None:
+        with progress_where_seen() as listener:
+            return _fit(data, labels, dict(read or {}), recipe, out, resume, listener)
+    return _fit(data, labels, dict(read or {}), recipe, out, resume, on_event)
+
+
+def resume(folder: str | Path, *, on_event: Listener | None = None) -> Run:
+    """Go on with the unfinished run in a folder, as if nothing had happened.
+
+    Raises:
+        RunError: there is none, it was begun with values or objects that only Python knows, or the data has
+            changed since.
+    """
+    folder = Path(folder)
+    plan = read_plan(folder)
+    if plan is None:
+        load(folder)  # says what is wrong when this is no run at all
+        raise RunError(f"{folder} is finished: there is nothing to go on with")
+    if plan.data is None or plan.options is None:
+        raise RunError(
+            f"{folder} was begun from Python with values in memory: call fit(..., out={str(folder)!r}, "
+            "resume=True) with the same arguments"
+        )
+    return fit(
+        plan.data, plan.labels, out=folder, resume=True, read=plan.read, on_event=on_event, **plan.options
+    )
+
+
+def _fit(
+    data: Any,
+    labels: Any,
+    read: dict[str, Any],
+    recipe: Recipe,
+    out: str | Path | None,
+    resume: bool,
+    tell: Listener,
+) -> Run:
+    table = open_data(data, labels, **read)
+    tell(DataRead(table))
+    _require_labels(table)
+    out_of_fold = learns_out_of_fold(table, recipe)
+    parts = parts_of(table, recipe.fractions, recipe.seed, cut_valid=not out_of_fold)
+    tell(RowsParted(parts))
+    train, valid, test = (table.take(rows) for rows in (parts.train, parts.valid, parts.test))
+    tell(BaselineKnown(_result(train, test, None, Targets.negative(len(test), len(table.space)))))
+
+    digest = digest_of(table)
+    folder, checkpoints = None, None
+    if out is not None:
+        folder = Path(out)
+        checkpoints = folder / CHECKPOINTS
+        plan = _plan(data, labels, read, recipe, digest, parts.digest(table.row_ids))
+        with telling_disk_errors(folder):
+            claim(folder, plan, resume)
+
+    if out_of_fold:
+        learned = learn_out_of_fold(train, recipe, named_rows(digest, train), checkpoints, tell)
+    else:
+        learned = learn_with_validation(train, valid, recipe, named_rows(digest, valid), checkpoints, tell)
+
+    scores = learned.model.scores(test.inputs)
+    origin = _origin(data, table, recipe, parts, digest, learned)
+    run = Run(
+        Predictor(learned.model, learned.rule, schema=table.schema, origin=origin),
+        _result(train, test, scores, learned.rule.decide(scores)),
+        _result(train, test, scores, at_half(table.space).decide(scores)),
+        folder=folder,
+        history=learned.history,
+    )
+    if folder is not None:
+        write_run(run, folder, origin, learned, test, scores)
+        tell(RunWritten(folder))
+    return run
+
+
+def _result(train: Table, test: Table, scores: Any, decisions: Targets) -> Result:
+    return evaluate(hard(test.targets), scores, decisions, space=test.space, train=hard(train.targets))
+
+
+def _require_labels(table: Table) -> None:
+    if not table.targets.label_counts().any():
+        raise InputError(
+            f"none of the {len(table):,} rows has a label: name the column that holds them with --labels (labels=...)"
+        )
+
+
+def _plan(data: Any, labels: Any, read: dict[str, Any], recipe: Recipe, digest: str, parts_digest: str) -> Plan:
+    named = isinstance(data, (str, Path))
+    return Plan(
+        data=None if not named else str(data) if is_embedded(data) else str(Path(data).expanduser().absolute()),
+        labels=labels if named else None,
+        read={name: str(Path(value).absolute()) if name in PATHS else value for name, value in read.items()},
+        options=recipe.to_dict(),
+        data_digest=digest,
+        parts_digest=parts_digest,
+    )
+
+
+def _origin(data: Any, table: Table, recipe: Recipe, parts: Parts, digest: str, learned: Learned) -> Origin:
+    source = "memory"
+    if isinstance(data, (str, Path)):
+        source = str(data) if is_embedded(data) else Path(data).name
+    return Origin(
+        loss=str(recipe.loss),
+        goal=str(getattr(recipe.goal, "name", recipe.goal)),
+        seed=recipe.seed,
+        data={"source": source, "sentence": table.notes.sentence, "rows": len(table), "digest": digest},
+        split={"how": parts.how, "rows": parts.sizes, "digest": parts.digest(table.row_ids), "cuts": learned.how},
+        options=learned.history.options.to_dict(),
+    )

@@ -1,0 +1,147 @@
+"""From training rows to a model with tuned cuts, by one of two ways.
+
+With validation rows: they choose the best epoch, and the cuts are tuned on their scores. Out of fold, for linear
+models, which train fast: each row is scored by a model that has not seen it, so that the cuts are tuned on all
+training rows and the final model learns from all of them too.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyhot._typing import FloatArray
+from manyhot.data import Table, folds
+from manyhot.decide import Cuts, Decision, GroupChoice, rule_for
+from manyhot.labels import LabelSpace, Targets
+from manyhot.losses import losses_for
+from manyhot.models import Model
+from manyhot.models.model import DEFAULT_ENCODER
+from manyhot.runs.events import CutsTuned, FoldBegan, Listener, ModelBuilt
+from manyhot.runs.recipe import Recipe
+from manyhot.train import History, train
+
+FOLDS = 5
+MOST_CELLS = 200_000_000
+"""Scores of all training rows are held at once; beyond so many cells, validation rows tune the cuts instead."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A trained model and its rule.
+
+    Attributes:
+        model: trained.
+        history: of its training.
+        rule: fitted.
+        how: how the rows were scored that the rule was fitted on, in words.
+        tuned: these rows.
+        scores: (rows, labels), their scores.
+    """
+
+    model: Model
+    history: History
+    rule: Decision
+    how: str
+    tuned: Table
+    scores: FloatArray
+
+
+def learns_out_of_fold(table: Table, recipe: Recipe) -> bool:
+    """Whether the cuts will be tuned out of fold: a linear model, no validation rows given, scores that fit."""
+    name = DEFAULT_ENCODER[table.inputs.kind] if recipe.encoder == "auto" else recipe.encoder
+    given = len(table.where("valid")) > 0
+    return name == "linear" and not given and len(table) * len(table.space) <= MOST_CELLS
+
+
+def learn_with_validation(
+    rows: Table, valid: Table, recipe: Recipe, row_names: Any, checkpoints: Path | None, tell: Listener
+) -> Learned:
+    """Train on `rows`, stop and tune the cuts by `valid`; `row_names` are what the rule remembers of its rows."""
+    model, history = _trained(rows, valid, recipe, checkpoints, tell)
+    scores = model.scores(valid.inputs)
+    how = f"on {len(valid):,} validation rows"
+    rule = _tuned(valid, scores, recipe, row_names, how, tell)
+    return Learned(model, history, rule, how, valid, scores)
+
+
+def learn_out_of_fold(
+    rows: Table, recipe: Recipe, row_names: Any, checkpoints: Path | None, tell: Listener
+) -> Learned:
+    """Train on all rows, and tune the cuts on scores that models trained on the other folds gave them."""
+    model, history = _trained(rows, None, recipe, checkpoints, tell)
+    scores = np.empty(rows.targets.shape, np.float32)
+    parts = folds(rows.targets, FOLDS, groups=rows.group, seed=recipe.seed)
+    for number, (inside, outside) in enumerate(parts):
+        tell(FoldBegan(number + 1, FOLDS))
+        own = None if checkpoints is None else checkpoints / f"fold-{number + 1}"
+        fold_model, _ = _trained(rows.take(inside), None, recipe, own, _only_interrupts)
+        scores[outside] = fold_model.scores(rows.take(outside).inputs)
+    how = f"out of fold on {len(rows):,} training rows"
+    rule = _tuned(rows, scores, recipe, row_names, how, tell)
+    return Learned(model, history, rule, how, rows, scores)
+
+
+def at_half(space: LabelSpace) -> Decision:
+    """The rule that nobody tuned: a label where its score is one half or more, the highest of a group."""
+    if not space.groups:
+        return Cuts(space, np.full(len(space), 0.5))
+    groups = {group.name: 0.5 if group.allow_none else -np.inf for group in space.groups}
+    independent = LabelSpace(space.independent) if space.independent else None
+    return GroupChoice(space, groups, independent and Cuts(independent, np.full(len(independent), 0.5)))
+
+
+def hard(targets: Targets) -> Targets:
+    """Targets that metrics and rules can count: soft ones cut at one half."""
+    return targets.harden() if targets.is_soft else targets
+
+
+def _trained(
+    rows: Table, valid: Table | None, recipe: Recipe, checkpoints: Path | None, tell: Listener
+) -> tuple[Model, History]:
+    """A model for these rows, trained.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; what was trained is in `checkpoints`.
+    """
+    model = Model.build(
+        rows.inputs,
+        rows.targets,
+        rows.space,
+        encoder=recipe.encoder,
+        encoder_options=recipe.encoder_options,
+        preparation=recipe.preparation,
+        preparation_options=recipe.preparation_options,
+        seed=recipe.seed,
+    )
+    loss = losses_for(rows.space, recipe.loss, rows.targets, pos_weight=recipe.pos_weight)
+    tell(ModelBuilt(model, len(rows), str(recipe.loss)))
+    history = train(
+        model,
+        rows.inputs,
+        rows.targets,
+        None if valid is None else valid.inputs,
+        None if valid is None else valid.targets,
+        loss=loss,
+        options=recipe.training,
+        checkpoints=checkpoints,
+        on_event=tell,
+    )
+    if history.ending == "interrupted":
+        raise KeyboardInterrupt
+    return model, history
+
+
+def _tuned(
+    rows: Table, scores: FloatArray, recipe: Recipe, row_names: Any, how: str, tell: Listener
+) -> Decision:
+    rule = rule_for(rows.space, recipe.goal).fit(
+        scores, hard(rows.targets), space=rows.space, goal=recipe.goal, rows=row_names
+    )
+    tell(CutsTuned(str(getattr(recipe.goal, "name", recipe.goal)), len(rows), how))
+    return rule
+
+
+def _only_interrupts(event: Any) -> None:
+    """Folds tell nothing of their own; what they would say, the final model has said."""

@@ -1,0 +1,70 @@
+"""The options of `fit` in one record: what is trained, by which loss, for which goal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from manyhot import _check
+from manyhot.errors import OptionError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from manyhot.train import TrainOptions
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a run becomes, data aside. See `fit`."""
+
+    encoder: "str | nn.Module"
+    encoder_options: Mapping[str, Any]
+    preparation: Any
+    preparation_options: Mapping[str, Any]
+    loss: Any
+    pos_weight: Any
+    goal: Any
+    fractions: Sequence[float]
+    seed: int
+    training: "TrainOptions"
+
+    def to_dict(self) -> dict[str, Any] | None:
+        """The options as `fit` takes them, JSON-able; None where one is an object that only Python knows."""
+        if not isinstance(self.encoder, str) or not isinstance(self.preparation, str):
+            return None
+        own = {
+            "encoder": self.encoder,
+            "encoder_options": dict(self.encoder_options),
+            "preparation": self.preparation,
+            "preparation_options": dict(self.preparation_options),
+            "loss": self.loss,
+            "pos_weight": self.pos_weight,
+            "goal": getattr(self.goal, "name", self.goal),
+            "fractions": list(self.fractions),
+            "seed": self.seed,
+        }
+        training = self.training.to_dict()
+        del training["seed"]
+        try:
+            return msgspec.json.decode(msgspec.json.encode(own | training))
+        except TypeError:
+            return None
+
+
+def training_options(options: Mapping[str, Any], seed: int) -> "TrainOptions":
+    """`TrainOptions` of keyword arguments.
+
+    Raises:
+        OptionError: no such option (the nearest are listed), or a value of another kind.
+    """
+    from manyhot.train import TrainOptions
+
+    known = [name for name in TrainOptions.__struct_fields__ if name != "seed"]
+    for name in options:
+        _check.one_of("option of fit", name, known)
+    try:
+        return msgspec.convert({**options, "seed": seed}, TrainOptions)
+    except msgspec.ValidationError as error:
+        raise OptionError(f"training option: {error}") from error

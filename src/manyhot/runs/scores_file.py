@@ -1,0 +1,71 @@
+"""`predictions.parquet`: the scores of the rows that tuned and judged a run, kept so that cuts can be tuned and judged again."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyhot._typing import FloatArray
+from manyhot.bundle.atomic import replacing
+from manyhot.errors import RunError
+from manyhot.labels import LabelSpace, Targets
+
+NAME = "predictions.parquet"
+# Up to so many cells every score is kept, beyond it the best of each row.
+ALL_CELLS, BEST = 50_000_000, 200
+
+
+def write_scores(
+    folder: Path,
+    space: LabelSpace,
+    row_ids: NDArray[np.str_],
+    parts: NDArray[np.str_],
+    targets: Targets,
+    scores: FloatArray,
+    decisions: Targets,
+) -> None:
+    """Write one line a row: its name and part, true and given labels, and its scores by label number.
+
+    Columns: row, part, labels, predicted, unknown (lists of names; the last only where cells are unknown),
+    columns (label numbers, best first where not all are kept), scores (float32, in the order of `columns`).
+    """
+    import polars as pl
+
+    columns = _kept_columns(scores)
+    content = {
+        "row": row_ids,
+        "part": parts,
+        "labels": pl.Series(space.decode(targets), dtype=pl.List(pl.String)),
+        "predicted": pl.Series(space.decode(decisions), dtype=pl.List(pl.String)),
+        "columns": pl.Series(columns.astype(np.int32)),
+        "scores": pl.Series(np.take_along_axis(scores, columns, axis=1).astype(np.float32)),
+    }
+    if targets.unknown is not None:
+        unknown = space.decode(Targets(targets.unknown))
+        content["unknown"] = pl.Series(unknown, dtype=pl.List(pl.String))
+    frame = pl.DataFrame(content)
+    with replacing(folder / NAME) as aside:
+        frame.write_parquet(aside, compression="zstd")
+
+
+def test_row_ids(folder: Path) -> NDArray[np.str_]:
+    """Names of the rows that judged the run.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    import polars as pl
+
+    path = folder / NAME
+    try:
+        frame = pl.read_parquet(path, columns=["row", "part"])
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise RunError(f"{path} is missing or damaged ({error}): copy the whole run folder") from error
+    return frame.filter(pl.col("part") == "test")["row"].to_numpy().astype(np.str_)
+
+
+def _kept_columns(scores: FloatArray) -> NDArray[np.int64]:
+    rows, width = scores.shape
+    if rows * width <= ALL_CELLS:
+        return np.broadcast_to(np.arange(width), (rows, width))
+    return np.argsort(-scores, axis=1, kind="stable")[:, :BEST]

@@ -1,0 +1,92 @@
+"""Rows in memory, in any common form."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+from scipy.sparse import csr_array
+
+from manyhot.bundle.rows import inputs_of
+from manyhot.errors import InputError
+
+MATRIX = [[1.0, 2.0], [3.0, 4.5]]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [MATRIX, np.array(MATRIX), np.array(MATRIX, np.float32), torch.tensor(MATRIX), np.array(MATRIX).tolist()],
+    ids=["lists", "float64", "float32", "torch", "nested"],
+)
+def test_a_numeric_matrix_becomes_numbered_columns(rows):
+    inputs = inputs_of(rows)
+    assert inputs.kind == "columns"
+    assert inputs.names == ("0", "1")
+    assert inputs.frame.to_numpy().tolist() == MATRIX
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "mapping", "records"])
+def test_tables_keep_their_column_names_and_missing_values(kind):
+    columns = {"age": [1.5, None], "colour": ["red", None]}
+    rows = {
+        "pandas": lambda: pd.DataFrame(columns),
+        "polars": lambda: pl.DataFrame(columns),
+        "mapping": lambda: columns,
+        "records": lambda: [{"age": 1.5, "colour": "red"}, {"age": None, "colour": None}],
+    }[kind]()
+    frame = inputs_of(rows).frame
+    assert frame.columns == ["age", "colour"]
+    assert frame["colour"].to_list() == ["red", None]
+    assert np.isnan(np.array(frame["age"].to_list(), float)).tolist() == [False, True]
+
+
+def test_whole_numbers_and_booleans_of_a_frame_stay_numbers():
+    frame = inputs_of(pd.DataFrame({"n": [1, 2], "b": [True, False]})).frame
+    assert frame["n"].dtype.is_integer()
+    assert frame["b"].dtype == pl.Boolean
+
+
+def test_strings_are_texts_and_paths_of_images_are_images(tmp_path):
+    assert inputs_of(["a text", ""]).values == ["a text", ""]
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
+    for rows in ([tmp_path / "red.png"], [str(tmp_path / "red.png")]):
+        images = inputs_of(rows)
+        assert images.kind == "image"
+        assert images.decode([0], 4).shape == (1, 4, 4, 3)
+    assert inputs_of(["photo.jpg"], "text").values == ["photo.jpg"]
+
+
+def test_sparse_and_pixel_matrices():
+    sparse = inputs_of(csr_array(np.array(MATRIX)))
+    assert (sparse.kind, sparse.names) == ("sparse", ("0", "1"))
+    assert inputs_of(MATRIX, "sparse").matrix.toarray().tolist() == MATRIX
+    assert inputs_of(np.zeros((2, 5, 4, 3), np.uint8)).kind == "image"
+
+
+def test_own_inputs_pass_through():
+    inputs = inputs_of(["text"])
+    assert inputs_of(inputs) is inputs
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "message"),
+    [
+        ("one text", None, r"expected a list of rows, got str 'one text': write \['one text'\]"),
+        (Path("x.jpg"), None, "expected a list of rows"),
+        ([], None, "expected rows, got an empty list"),
+        (["a", 3], None, "row 1 is int 3, row 0 is a string"),
+        ([[1, 2], [3]], None, "expected rows of equally many numbers"),
+        ([object()], None, "expected rows of equally many numbers"),
+        (np.zeros(3), None, r"expected a matrix \(rows, columns\), got shape \(3,\)"),
+        (7, None, "expected rows as a list, a matrix or a DataFrame, got int"),
+        (["a text"], "columns", "the model reads columns, got texts"),
+        (MATRIX, "text", "the model reads texts, got columns"),
+        (["nowhere.png"], "image", "nowhere.png: no such image file"),
+    ],
+)
+def test_what_cannot_be_rows_is_refused_with_the_mend(rows, kind, message):
+    with pytest.raises(InputError, match=message):
+        inputs_of(rows, kind)
