@@ -1,5 +1,6 @@
 """The second stage of a split: units of equal weight change places while that brings shares closer."""
 
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -33,40 +34,90 @@ def exchange(
         covered: the first so many evidences are not taken out of a part altogether.
     """
     rows = np.bincount(part, weights, int(part.max()) + 1)
-    totals = np.asarray(evidence.sum(axis=0), np.float64)
-    wanted = totals[:, None] * (rows / rows.sum())
-    worth = np.divide(importance[:, None], wanted, out=np.zeros_like(wanted), where=wanted > 0)
-    squared = evidence.multiply(evidence).tocsr() @ worth
-    by_evidence = evidence.T.tocsr()
-    presence = (evidence[:, :covered] > 0).astype(np.float64)
-    part = part.copy()
-    counts = _counts(by_evidence, part, len(rows))
-    for here, there in combinations(range(len(rows)), 2):
-        most = max(1, int(min((part == here).sum(), (part == there).sum())) // 4)
-        for _ in range(ROUNDS):
-            slope = evidence @ (2 * (counts - wanted) * worth)[:, [here, there]]
-            cost = slope[:, 1] - slope[:, 0] + squared[:, here] + squared[:, there]
-            back = slope[:, 0] - slope[:, 1] + squared[:, here] + squared[:, there]
-            free = ~fixed & ~_last_bearers(presence, part, len(rows))
-            chosen = _matched(part, weights, cost, back, free, (here, there), most)
-            tried = part.copy()
-            tried[chosen] = here + there - part[chosen]
-            new = _counts(by_evidence, tried, len(rows))
-            lost = ((new == 0) & (counts > 0))[:covered].any()
-            if not lost and _distance(new, wanted, worth) < _distance(counts, wanted, worth) - 1e-9:
-                part, counts = tried, new
-            elif most > 1:
-                most //= 2
-            else:
-                break
+    problem = _Problem.of(evidence, weights, rows / rows.sum(), importance, fixed, covered)
+    for pair in combinations(range(len(rows)), 2):
+        part = _exchanged_between(problem, part, pair)
     return part
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What stays the same while units change places. Counts are (evidence, parts) or (labels, parts)."""
+
+    evidence: Any
+    by_evidence: Any  # its transpose
+    presence: Any  # (units, covered labels), 1 where the unit has the label
+    by_label: Any  # its transpose
+    weights: NDArray[np.int64]
+    fixed: NDArray[np.bool_]
+    wanted: NDArray[np.float64]
+    worth: NDArray[np.float64]  # of a squared deviation from `wanted`
+    squared: NDArray[np.float64]  # (units, parts), the part of a move's cost that no other move changes
+
+    @classmethod
+    def of(
+        cls,
+        evidence: csr_array,
+        weights: NDArray[np.int64],
+        shares: NDArray[np.float64],
+        importance: NDArray[np.float64],
+        fixed: NDArray[np.bool_],
+        covered: int,
+    ) -> "_Problem":
+        wanted = np.asarray(evidence.sum(axis=0), np.float64)[:, None] * shares
+        worth = np.divide(importance[:, None], wanted, out=np.zeros_like(wanted), where=wanted > 0)
+        presence = (evidence[:, :covered] > 0).astype(np.float64)
+        squared = evidence.multiply(evidence).tocsr() @ worth
+        by_evidence, by_label = evidence.T.tocsr(), presence.T.tocsr()
+        return cls(evidence, by_evidence, presence, by_label, weights, fixed, wanted, worth, squared)
+
+    def distance(self, counts: NDArray[np.float64]) -> float:
+        return float((np.square(counts - self.wanted) * self.worth).sum())
+
+
+def _exchanged_between(problem: _Problem, part: NDArray[np.int8], pair: tuple[int, int]) -> NDArray[np.int8]:
+    """Exchange many units at once while that helps, then half as many, down to single ones."""
+    parts = problem.wanted.shape[1]
+    most = max(1, min(int((part == side).sum()) for side in pair) // 4)
+    counts, bearers = _counts(problem.by_evidence, part, parts), _counts(problem.by_label, part, parts)
+    for _ in range(ROUNDS):
+        leaving, entering = _costs(problem, counts, pair)
+        # the last unit with a label does not leave its part
+        last = (problem.presence @ (bearers == 1).astype(np.float64))[np.arange(len(part)), part] > 0
+        free = ~problem.fixed & ~last
+        while True:
+            chosen = _matched(part, problem.weights, leaving, entering, free, pair, most)
+            tried = part.copy()
+            tried[chosen] = sum(pair) - part[chosen]
+            new, new_bearers = (
+                _counts(problem.by_evidence, tried, parts),
+                _counts(problem.by_label, tried, parts),
+            )
+            lost = ((new_bearers == 0) & (bearers > 0)).any()
+            if not lost and problem.distance(new) < problem.distance(counts) - 1e-9:
+                part, counts, bearers = tried, new, new_bearers
+                break
+            most //= 2
+            if most == 0:
+                return part
+    return part
+
+
+def _costs(
+    problem: _Problem, counts: NDArray[np.float64], pair: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(units,) change of the distance if a unit of the first part went to the second, and the reverse."""
+    here, there = pair
+    slope = problem.evidence @ (2 * (counts - problem.wanted) * problem.worth)[:, [here, there]]
+    rise, own = slope[:, 1] - slope[:, 0], problem.squared[:, here] + problem.squared[:, there]
+    return own + rise, own - rise
 
 
 def _matched(
     part: NDArray[np.int8],
     weights: NDArray[np.int64],
-    cost: NDArray[np.float64],
-    back: NDArray[np.float64],
+    leaving: NDArray[np.float64],
+    entering: NDArray[np.float64],
     free: NDArray[np.bool_],
     pair: tuple[int, int],
     most: int,
@@ -77,23 +128,13 @@ def _matched(
     for weight in np.intersect1d(weights[here], weights[there]):
         leave = here[weights[here] == weight]
         enter = there[weights[there] == weight]
-        leave = leave[np.argsort(cost[leave], kind="stable")][:most]
-        enter = enter[np.argsort(back[enter], kind="stable")][:most]
+        leave = leave[np.argsort(leaving[leave], kind="stable")][:most]
+        enter = enter[np.argsort(entering[enter], kind="stable")][:most]
         pairs = min(len(leave), len(enter))
-        helps = cost[leave[:pairs]] + back[enter[:pairs]] < 0
+        helps = leaving[leave[:pairs]] + entering[enter[:pairs]] < 0
         chosen += [leave[:pairs][helps], enter[:pairs][helps]]
     return np.concatenate(chosen) if chosen else np.zeros(0, np.intp)
 
 
-def _last_bearers(presence: Any, part: NDArray[np.int8], parts: int) -> NDArray[np.bool_]:
-    """(units,), units that are the only one with a label in their part."""
-    alone = _counts(presence.T.tocsr(), part, parts) == 1
-    return (presence @ alone.astype(np.float64))[np.arange(len(part)), part] > 0
-
-
 def _counts(by_evidence: Any, part: NDArray[np.int8], parts: int) -> NDArray[np.float64]:
     return by_evidence @ np.eye(parts)[part]
-
-
-def _distance(counts: NDArray[np.float64], wanted: NDArray[np.float64], worth: NDArray[np.float64]) -> float:
-    return float((np.square(counts - wanted) * worth).sum())

@@ -62,10 +62,12 @@ def _place_by_evidence(state: "_State", evidence: csr_array) -> None:
     """Sechidis et al.: take what has the fewest units left, place all its units, take the next."""
     columns = evidence.tocsc()
     columns.sort_indices()
-    waiting = [(count, which) for which, count in enumerate(state.left.tolist()) if count]
+    width = _width(evidence)
+    # (units left, evidence) as one number, since comparing tuples would take most of the time
+    waiting = (state.left * width + np.arange(width))[state.left > 0].tolist()
     heapq.heapify(waiting)
     while waiting:
-        count, which = heapq.heappop(waiting)
+        count, which = divmod(heapq.heappop(waiting), width)
         if count != state.left[which]:
             continue  # it was pushed again with fewer units since
         units = columns.indices[columns.indptr[which] : columns.indptr[which + 1]]
@@ -74,7 +76,7 @@ def _place_by_evidence(state: "_State", evidence: csr_array) -> None:
             state.put(number, state.choose(number, which))
         touched = np.unique(np.concatenate([state.cells(number) for number in units.tolist()]))
         touched = touched[state.left[touched] > 0]
-        for entry in zip(state.left[touched].tolist(), touched.tolist(), strict=True):
+        for entry in (state.left[touched] * width + touched).tolist():
             heapq.heappush(waiting, entry)
 
 

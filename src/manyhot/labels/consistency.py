@@ -159,14 +159,14 @@ def _check_possible(space: "LabelSpace") -> None:
             excludes.setdefault(rule.label, set()).add(rule.other)
     for label in brings:
         together = dict.fromkeys([label, *_reached(label, brings)])
-        for name in together.keys() & excludes.keys():
-            for clash in excludes[name] & together.keys():
+        for name in [each for each in together if each in excludes]:
+            for clash in sorted(excludes[name] & together.keys()):
                 raise InputError(
                     f"label {label!r} could never apply: it brings {name!r} and {clash!r}, which exclude "
                     "each other; remove one of the rules"
                 )
         first_of: dict[str, str] = {}
-        for name in together.keys() & group_of.keys():
+        for name in [each for each in together if each in group_of]:
             other = first_of.setdefault(group_of[name], name)
             if other != name:
                 both = " and ".join(repr(each) for each in together if each in (name, other))
