@@ -190,4 +190,5 @@ def _log_sum_exp(exponents: Tensor) -> Tensor:
 
 
 def _log_or_empty(summed: Tensor, shift: Tensor) -> Tensor:
-    return torch.where(summed > 0, shift + torch.log(torch.where(summed > 0, summed, 1.0)), EMPTY)
+    empty = summed == 0  # not "> 0" the other way round: a NaN has to show
+    return torch.where(empty, EMPTY, shift + torch.log(torch.where(empty, 1.0, summed)))

@@ -3,7 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict, Unpack, final
+from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, final
 
 import numpy as np
 import torch
@@ -47,6 +47,9 @@ class MultiLabelLoss(nn.Module, ABC):
     A family of losses gives `evaluate`. A loss may change the targets first by `select`, and read the
     training epoch from `self.epoch`.
     """
+
+    ignores_unknown: ClassVar[bool] = True
+    """False for a loss that learns from unknown cells."""
 
     epoch: int
     pos_weight: Tensor | float | None
@@ -133,6 +136,10 @@ class MultiLabelLoss(nn.Module, ABC):
     def set_epoch(self, epoch: int) -> None:
         """Tell the loss which epoch begins, from 0; losses with a schedule read it."""
         self.epoch = epoch
+
+    def training_state(self) -> bool:
+        """True for a loss that remembers earlier batches."""
+        return False
 
     @property
     def width(self) -> int | None:
