@@ -161,6 +161,8 @@ def layout_of(path: Path, head: bytes) -> tuple[FileLayout, str | None]:
         InputError: a format that manyhot does not read, with the way out.
     """
     _, suffix = bare_name(path)
+    if suffix in MENDS:
+        raise InputError(f"{path.name}: {suffix} is not a layout that manyhot reads: {MENDS[suffix]}")
     inside = _layout_of_content(head)
     named = SUFFIX_LAYOUTS.get(suffix)
     if inside in ("parquet", "zip", "image", "arff"):
@@ -169,8 +171,6 @@ def layout_of(path: Path, head: bytes) -> tuple[FileLayout, str | None]:
             inside,
             f"{path.name} is named {suffix} but holds {inside}; read as {inside}" if disagree else None,
         )
-    if suffix in MENDS:
-        raise InputError(f"{path.name}: {suffix} is not a layout that manyhot reads: {MENDS[suffix]}")
     if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(
             f"{path.name} holds binary data of no known layout; wanted CSV, TSV, JSONL, Parquet, ARFF, "

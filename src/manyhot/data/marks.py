@@ -124,6 +124,7 @@ def _of_list_column(column: "pl.Series", unknown: str | None) -> Marks:
     import polars as pl
 
     height = len(column)
+    column = column.cast(pl.List(pl.String))  # a block without any list has no type of its own
     blank = column.is_null().to_numpy()
     lengths = column.list.len().fill_null(0).to_numpy().astype(np.int64)
     rows = np.repeat(np.arange(height), lengths)

@@ -31,7 +31,7 @@ LABEL_NAMES = (
     "classes",
     "targets",
 )
-LABEL_NAMES_IF_NO_OTHER = ("category", "topic", "class", "target", "keywords", "subjects", "codes", "y")
+LABEL_NAMES_IF_NO_OTHER = ("category", "topic", "class", "target", "keywords", "subjects", "codes")
 LABEL_PREFIXES = ("label_", "label:", "label.", "labels_", "labels.", "tag_", "target_", "y_")
 TEXT_NAMES = ("text", "document", "body", "content", "sentence", "comment", "comment_text", "message",
               "tweet", "review", "question", "abstract", "description", "summary", "title")  # fmt: skip
@@ -187,7 +187,7 @@ def _labels(
             return _one_column_each(names, wishes), "one column each, named in meta.json"
     for candidates in (LABEL_NAMES, LABEL_NAMES_IF_NO_OTHER):
         name = _first(free, candidates)
-        if name is not None and not _all_lists_elsewhere(frame, free, name):
+        if name is not None and not _binary(frame[name]) and not _all_lists_elsewhere(frame, free, name):
             return _in_one(frame, name, wishes)
     prefixed = [name for name in free if name.lower().startswith(LABEL_PREFIXES) and _binary(frame[name])]
     if len(prefixed) > 1:

@@ -1,6 +1,6 @@
 """From the batches of a CSV, JSONL or Parquet file to inputs and labels, by the roles of the columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from manyhot.data import delimited, jsonlines, parquet
 from manyhot.data.files import Encoding, bare_name, existing, lines_of
 from manyhot.data.frames import Batch, fixed, listed, together
-from manyhot.data.images import Archive, Images
+from manyhot.data.images import Archive, Folder, Images
 from manyhot.data.inputs import Columns, Inputs, Texts
 from manyhot.data.marks import read_marks
 from manyhot.data.piece import Piece
@@ -74,8 +74,26 @@ def read_piece(
                 f"{path.name}: no header line; the columns are called {listed(dialect.names, 3)}"
             )
     piece = piece_of(whole, roles, path, images)
+    piece.parents = _parents_beside(path, piece.marks.names)
     piece.warnings += [warning for warning in [encoding.warning(path.name)] if warning]
     return piece, roles
+
+
+def _parents_beside(path: Path, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Parents of the labels from a `hierarchy.csv` (columns child, parent) beside the table, if any."""
+    import polars as pl
+
+    file = path.parent / "hierarchy.csv"
+    if not file.is_file():
+        return {}
+    frame = pl.read_csv(file, infer_schema=False)
+    if not {"child", "parent"} <= set(frame.columns):
+        return {}
+    labels, parents = set(names), {}
+    for child, parent in frame.select("child", "parent").iter_rows():
+        if child in labels and parent in labels:
+            parents.setdefault(child, []).append(parent)
+    return {child: tuple(above) for child, above in parents.items()}
 
 
 def piece_of(batch: Batch, roles: Roles, path: Path | None, images: str | Path | None) -> Piece:
@@ -97,7 +115,7 @@ def piece_of(batch: Batch, roles: Roles, path: Path | None, images: str | Path |
     if schema.kind == "text":
         how = f"text in {' + '.join(repr(name) for name in schema.text)}"
     elif schema.kind == "image":
-        how = f"images named in '{schema.image}'"
+        how = f"images named in '{schema.image}' ({_source_name(inputs)})"
     piece = Piece(
         batch.name,
         inputs,
@@ -205,6 +223,13 @@ def _prefixes(members: frozenset[str], sample: list[str]) -> list[str]:
     """Folders inside a zip under which the named files lie: usually none."""
     found = [member[: -len(sample[0])] for member in members if sample and member.endswith("/" + sample[0])]
     return ["", *sorted(found)[:3]]
+
+
+def _source_name(inputs: Inputs) -> str:
+    source = inputs.sources[0] if isinstance(inputs, Images) else None
+    if isinstance(source, Archive):
+        return source.path.name
+    return f"folder {source.root.name}" if isinstance(source, Folder) else "memory"
 
 
 def _values(column: "pl.Series") -> NDArray[Any]:

@@ -1,0 +1,213 @@
+"""What goes wrong in real files: a clear message or a counted repair, never a traceback or a silent loss."""
+
+import gzip
+import resource
+
+import numpy as np
+import polars as pl
+import pytest
+
+from manyhot.data import read
+from manyhot.errors import InputError
+
+GOOD = "text,labels\nfirst text here,a|b\nsecond text here,b\n"
+
+
+def write(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", "", r"empty.csv is empty \(0 bytes\)"),
+        ("blank.csv", "\n \n\r\n", r"blank.csv is empty \(5 bytes\)"),
+        ("bom.csv", b"\xef\xbb\xbf", r"bom.csv is empty \(3 bytes\)"),
+        ("empty.jsonl", "", r"empty.jsonl is empty"),
+        ("empty.parquet", "", r"empty.parquet is empty"),
+        ("empty.arff", "", r"empty.arff is empty"),
+        ("header.csv", "text,labels\n", r"header.csv holds no row: only a header"),
+        ("nolabel.csv", "text,size\nsome text here,3.5\n", r"no label column found among 'text', 'size'"),
+        ("binary.csv", "a,b,c\n0,1,0\n1,0,1\n", r"all 3 columns hold only 0 and 1, so labels"),
+        ("unlabelled.csv", "text,labels\nsome text here,\nmore text here,\n", r"no row has a label"),
+        ("zeros.csv", "size,x,y\n3.5,0,0\n2,0,0\n", r"all 2 rows are without labels"),
+        ("twice.csv", "text,labels,text\none text here,a,b\n", r"'text' is there 2 times \(columns 1, 3\)"),
+        ("nameless.csv", "text,,,labels\none text here,a,b,c\n", r"nameless.csv:1: 2 columns have no name"),
+        ("onlylabels.csv", "labels\na\nb\na|b\n", r"nothing is left to learn from beside the labels"),
+        ("table.xlsx", b"PK\x03\x04 a spreadsheet", r".xlsx is not a layout .* save the sheet as CSV"),
+        ("model.pkl", b"\x80\x04 pickle", r"pickles run code when they are opened"),
+        ("data.bin", b"\x00\x01\x02\x03" * 50, r"data.bin holds binary data of no known layout"),
+        ("a.parquet", GOOD, r"a.parquet is named .parquet but is not parquet"),
+        ("a.arff", GOOD, r"a.arff is named .arff but is not arff"),
+        ("a.jsonl", GOOD, r"a.jsonl:1: is named .jsonl but line 1 is not a JSON object"),
+        ("half.parquet", b"PAR1 and nothing else", r"half.parquet is damaged or not Parquet"),
+        ("open.csv.gz", gzip.compress(GOOD.encode() * 50)[:60], r"open.csv.gz breaks off or is damaged"),
+        ("prose.txt", "no labels anywhere\nin this text\n", r"plain text without labels; wanted __label__"),
+        ("broken.jsonl", '{"text": "x"\n{"text": "y"\n', r"all 2 rows are bad, the first: broken.jsonl:1: "),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_says_why_and_the_mend(tmp_path, name, content, message):
+    with pytest.raises(InputError, match=message):
+        read(write(tmp_path / name, content))
+
+
+def test_a_missing_path_offers_its_neighbours(tmp_path):
+    write(tmp_path / "train.csv", GOOD)
+    with pytest.raises(InputError, match=r"trian.csv: no such file; did you mean train.csv"):
+        read(tmp_path / "trian.csv")
+    with pytest.raises(InputError, match=r"no such file, and no folder .*nowhere either"):
+        read(tmp_path / "nowhere" / "train.csv")
+
+
+def test_content_beats_the_suffix_and_is_said(tmp_path):
+    pl.DataFrame({"text": ["one", "two"], "labels": [["a"], ["b"]]}).write_parquet(tmp_path / "a.csv")
+    table = read(tmp_path / "a.csv")
+    assert table.notes.warnings == ("a.csv is named .csv but holds parquet; read as parquet",)
+    lines = write(tmp_path / "b.csv", '{"text": "one", "labels": ["a"]}\n{"text": "two", "labels": ["b"]}\n')
+    assert "read as JSONL" in read(lines).notes.warnings[0]
+
+
+def test_ragged_rows_are_counted_and_named_by_line(tmp_path):
+    text = GOOD + 'too,many,cells,here\nalone\n"multi\nline text",a\n"x\ny",a,b\nlast text here,b\n'
+    table = read(write(tmp_path / "a.csv", text))
+    assert table.inputs.values == [
+        "first text here",
+        "second text here",
+        "multi\nline text",
+        "last text here",
+    ]
+    assert list(map(str, table.notes.skipped))[:2] == [
+        "a.csv:4: 4 cells where there are 2 columns",
+        "a.csv:5: 1 cells where there are 2 columns",
+    ]
+    assert table.notes.skipped[2].where == "a.csv:8"
+    assert table.row_ids.tolist() == ["2", "3", "6", "10"]
+    assert "skipped 3 bad rows (a.csv:4: " in table.notes.sentence
+
+
+def test_a_stray_quote_does_not_swallow_the_rest(tmp_path):
+    rows = [f"text number {place} of words,a" for place in range(50)]
+    rows[10] = 'a pipe of 5" and more,b'
+    rows[30] = 'said "hello" to them,b'
+    table = read(write(tmp_path / "a.csv", "text,labels\n" + "\n".join(rows) + "\n"))
+    assert len(table) + len(table.notes.skipped) == 50
+    assert 'said "hello" to them' in table.inputs.values
+    assert len(table) >= 49
+
+
+def test_latin_1_is_read_and_said_with_its_line(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("text,labels\nplain text here,café\nein schöner Text,naïve|café\n".encode("latin-1"))
+    table = read(path)
+    assert table.space.names == ("café", "naïve")
+    assert table.inputs.values[1] == "ein schöner Text"
+    assert table.notes.warnings[0].startswith("a.csv:2: not UTF-8; 2 lines read as Windows-1252")
+
+
+def test_one_latin_1_line_among_utf_8_leaves_the_others_alone(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        "text,labels\nschön gesagt hier,a\n".encode() + "schön gesagt dort,b\n".encode("latin-1")
+    )
+    assert read(path).inputs.values == ["schön gesagt hier", "schön gesagt dort"]
+
+
+def test_ten_megabytes_in_one_cell(tmp_path):
+    huge = "word, " * 1_700_000
+    table = read(
+        write(tmp_path / "a.csv", f'text,labels\nshort text here,a\n"{huge}\n",b\nlast text here,a\n')
+    )
+    assert len(table) == 3
+    assert table.inputs.values[1] == huge + "\n"
+    assert len(table.inputs.values[1]) > 10_000_000
+
+
+def test_ten_megabytes_in_one_cell_beside_a_ragged_row(tmp_path):
+    huge = "word, " * 1_700_000
+    table = read(
+        write(tmp_path / "a.csv", f'text,labels\nshort text here,a\n"{huge}",b\nx\nlast text here,a\n')
+    )
+    assert len(table) == 3
+    assert table.notes.skipped[0].where == "a.csv:4"
+
+
+def test_one_label_only_is_said(tmp_path):
+    table = read(write(tmp_path / "a.csv", "text,labels\nsome text here,a\nmore text here,\n"))
+    assert "one label only, 'a': a yes/no task; several labels were expected" in table.notes.warnings
+
+
+def test_every_row_with_every_label_is_said(tmp_path):
+    table = read(write(tmp_path / "a.csv", "text,labels\nsome text here,a|b\nmore text here,b|a\n"))
+    assert any("every row has every label" in warning for warning in table.notes.warnings)
+
+
+def test_a_label_in_no_row_is_named(tmp_path):
+    table = read(write(tmp_path / "a.csv", "size,x,y\n3.5,1,0\n2,1,0\n"), labels=["x", "y"])
+    assert "1 label is positive in no row: 'y'" in table.notes.warnings
+    assert len(table.space) == 2
+
+
+def test_a_label_twice_in_a_row_counts_once(tmp_path):
+    table = read(write(tmp_path / "a.csv", "text,labels\nsome text here,a|a| a\nmore text here,b\n"))
+    assert table.targets.row_counts().tolist() == [1, 1]
+
+
+def test_label_columns_named_twice_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"labels names 'x' more than once"):
+        read(write(tmp_path / "a.csv", "size,x,y\n3.5,1,0\n"), labels=["x", "x"])
+
+
+def test_constant_missing_and_infinite_features_are_said(tmp_path):
+    gaps = ["", "NA", "3", "?", "nan", "null", "5", "-"]
+    wild = [1, 1, 1, "inf", 2, 2, 2, 2]
+    rows = [f"{row}.5,7,{gaps[row]},{wild[row]},{row % 2},1" for row in range(8)]
+    path = write(tmp_path / "a.csv", "size,same,gaps,wild,x,y\n" + "\n".join(rows) + "\n")
+    table = read(path, labels=["x", "y"])
+    notes = " / ".join(table.notes.warnings)
+    assert "1 column holds one value only and cannot help: 'same'" in notes
+    assert "6 missing cells in 1 column ('gaps')" in notes
+    assert "1 column holds infinite numbers: 'wild'" in notes
+    assert table.inputs.frame["gaps"].null_count() == 6
+
+
+def test_nan_in_parquet_features_and_labels(tmp_path):
+    frame = pl.DataFrame(
+        {"size": [1.0, float("nan"), 3.0], "x": [1.0, float("nan"), 0.0], "y": [0.0, 1.0, None]}
+    )
+    frame.write_parquet(tmp_path / "a.parquet")
+    table = read(tmp_path / "a.parquet", labels=["x", "y"])
+    np.testing.assert_array_equal(table.targets.to_dense(), [[1, 0], [np.nan, 1], [0, np.nan]])
+    assert any("1 missing cells in 1 column ('size')" in warning for warning in table.notes.warnings)
+
+
+def test_rows_without_text_are_counted(tmp_path):
+    table = read(write(tmp_path / "a.csv", "text,labels\nsome text here,a\n,b\n   ,b\n"))
+    assert "2 rows have no text" in table.notes.warnings
+
+
+def test_a_null_byte_and_control_characters_in_a_cell(tmp_path):
+    path = write(
+        tmp_path / "a.jsonl",
+        '{"text": "a\\u0000b\\u001b", "labels": ["x"]}\n{"text": "c", "labels": ["y"]}\n',
+    )
+    assert read(path).inputs.values == ["a\0b\x1b", "c"]
+
+
+def test_too_many_rows_without_annotation_do_not_fill_the_memory(tmp_path):
+    names = [f"l{number}" for number in range(30_000)]
+    rows = [names, *[None] * 20_000]
+    pl.DataFrame({"text": ["x"] * len(rows), "labels": rows}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"20,000 rows are without annotation, of 30,000 labels each: leave"):
+        read(tmp_path / "a.parquet")
+
+
+def test_many_labels_are_read_without_a_dense_matrix(tmp_path):
+    rows = 40_000
+    random = np.random.default_rng(0).integers(0, 20_000, (rows, 5))
+    lines = "\n".join(f"text of row {row} here,{'|'.join(map(str, random[row]))}" for row in range(rows))
+    path = write(tmp_path / "a.csv", "text,labels\n" + lines + "\n")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    table = read(path)
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 250  # dense: 3,200 MB
+    assert table.targets.positives.nnz == sum(len(set(row)) for row in random.tolist())

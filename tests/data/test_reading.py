@@ -1,0 +1,319 @@
+"""`read` on small files: layouts, roles of columns, parts, and the one sentence."""
+
+import bz2
+import gzip
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from manyhot.data import Schema, read
+from manyhot.errors import InputError, OptionError
+from manyhot.labels import Group, LabelSpace
+
+CSV = 'id,text,labels\na,"one, two",red|dress\nb,three,\nc,"say ""hi""\nthere",blue\n'
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def names(table):
+    return [[table.space.names[column] for column in row] for row in table.targets.to_index_lists()]
+
+
+def test_csv_with_quotes_newlines_and_a_row_without_labels(tmp_path):
+    table = read(write(tmp_path / "a.csv", CSV))
+    assert table.inputs.values == ["one, two", "three", 'say "hi"\nthere']
+    assert names(table) == [["dress", "red"], [], ["blue"]]
+    assert table.row_ids.tolist() == ["a", "b", "c"]
+    assert table.notes.sentence == (
+        "read a.csv: 3 rows, text in 'text', 3 labels in 'labels' (separated by '|'), 1.00 a row; "
+        "1 row without labels"
+    )
+    assert table.notes.lines() == [table.notes.sentence]
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress], ids=["gzip", "bzip2"])
+def test_compressed_files_are_told_by_their_bytes(tmp_path, packed):
+    path = tmp_path / "a.csv"
+    path.write_bytes(packed(CSV.encode()))
+    assert len(read(path)) == 3
+
+
+@pytest.mark.parametrize(
+    ("encoded", "what"),
+    [
+        (CSV.replace("\n", "\r\n").encode(), "crlf"),
+        (b"\xef\xbb\xbf" + CSV.encode(), "bom"),
+        (b"\xff\xfe" + CSV.encode("utf-16-le"), "utf-16"),
+        (CSV.rstrip("\n").encode(), "no newline at the end"),
+        (CSV.replace("\n", "\n\n", 1).encode() + b"\n\n", "blank lines"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_bytes_around_the_cells_do_not_matter(tmp_path, encoded, what):
+    path = tmp_path / "a.csv"
+    path.write_bytes(encoded)
+    table = read(path)
+    assert names(table) == [["dress", "red"], [], ["blue"]]
+    assert [value.replace("\r\n", "\n") for value in table.inputs.values][2] == 'say "hi"\nthere'
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator", "found"),
+    [
+        (["a|b", "c"], "|", {"a", "b", "c"}),
+        (["a; b", "c"], ";", {"a", "b", "c"}),
+        (['"x, y|z"', "w"], "|", {"x, y", "z", "w"}),
+        (['"a, b"', "c"], ",", {"a", "b", "c"}),
+        (["a b", "b c", "a c", "a"], " ", {"a", "b", "c"}),
+        (["Science Fiction", "Live Action", "Drama"], "", {"Science Fiction", "Live Action", "Drama"}),
+    ],
+)
+def test_the_separator_of_labels_is_sniffed(tmp_path, cells, separator, found):
+    rows = "".join(f"text number {place} is here,{cell}\n" for place, cell in enumerate(cells))
+    table = read(write(tmp_path / "a.csv", "text,tags\n" + rows))
+    assert table.schema.labels.separator == separator
+    assert set(table.space.names) == found
+
+
+def test_a_given_separator_is_not_sniffed(tmp_path):
+    path = write(tmp_path / "a.csv", "text,tags\nfirst row of text,a|b+c\nsecond row of text,c\n")
+    assert set(read(path, separator="+").space.names) == {"a|b", "c"}
+    assert set(read(path, separator="").space.names) == {"a|b+c", "c"}
+
+
+@pytest.mark.parametrize(
+    "cell", ['["red", "blue"]', "['red', 'blue']"], ids=["json", "as pandas prints lists"]
+)
+def test_json_lists_in_a_csv_cell(tmp_path, cell):
+    quoted = cell.replace('"', '""')
+    path = write(tmp_path / "a.csv", f'text,labels\nfirst row of text,"{quoted}"\nsecond row of text,[]\n')
+    table = read(path)
+    assert table.schema.labels.form == "json"
+    assert names(table) == [["blue", "red"], []]
+
+
+def test_a_broken_json_cell_makes_a_bad_row_with_its_line(tmp_path):
+    rows = ["a text of words,[]"] * 20 + ['one more text here,"[""x"""', 'the last text here,"[""x""]"']
+    table = read(write(tmp_path / "a.csv", "text,labels\n" + "\n".join(rows) + "\n"))
+    assert len(table) == 21
+    assert str(table.notes.skipped[0]).startswith("a.csv:22: 'labels' holds")
+
+
+def test_one_column_a_label_with_unknown_cells(tmp_path):
+    path = write(tmp_path / "a.csv", "height,red,blue\n1.5,1,0\n2,,1\nNaN,0,-1\n")
+    table = read(path, labels=["red", "blue"], unknown=-1)
+    assert table.space.names == ("red", "blue")
+    np.testing.assert_array_equal(table.targets.to_dense(), [[1, 0], [np.nan, 1], [0, np.nan]])
+    assert table.inputs.frame["height"].to_list() == [1.5, 2.0, None]
+    assert "33.3 % of the cells unknown" in table.notes.sentence
+
+
+def test_soft_labels_and_words_for_yes_and_no(tmp_path):
+    path = write(tmp_path / "a.csv", "height,red,blue\n1.5,0.25,yes\n2,1,NO\n")
+    table = read(path, labels="red,blue")
+    np.testing.assert_array_equal(table.targets.to_dense(), [[0.25, 1], [1, 0]])
+
+
+def test_a_label_cell_that_is_no_label_names_line_column_and_mend(tmp_path):
+    path = write(tmp_path / "a.csv", "height,red,blue\n1.5,1,0\n2,-1,0\n3,-1,1\n")
+    with pytest.raises(
+        InputError, match=r"a.csv:3: label column 'red' holds '-1' \(and 1 more.*unknown='-1'"
+    ):
+        read(path, labels=["red", "blue"])
+
+
+def test_trailing_binary_columns_are_taken_and_said_to_be_a_guess(tmp_path):
+    path = write(tmp_path / "a.csv", "flag,height,red,blue\n0,1.5,1,0\n1,2,0,1\n")
+    table = read(path)
+    assert table.space.names == ("red", "blue")
+    assert table.inputs.names == ("flag", "height")
+    assert "(a guess: labels=[...] says it)" in table.notes.sentence
+
+
+def test_a_pattern_names_label_columns(tmp_path):
+    path = write(tmp_path / "a.csv", "height,is_red,is_blue,deep\n1.5,1,0,1\n2,0,1,0\n")
+    assert read(path, labels="is_*").space.names == ("is_red", "is_blue")
+
+
+def test_a_file_of_names_gives_the_label_columns(tmp_path):
+    path = write(tmp_path / "a.csv", "height,red,blue,deep\n1.5,1,0,1\n2,0,1,0\n")
+    for file in (
+        write(tmp_path / "names.txt", "blue\nred\n"),
+        write(tmp_path / "names.json", json.dumps({"label_names": ["blue", "red"]})),
+    ):
+        table = read(path, labels=str(file))
+        assert table.space.names == ("blue", "red")
+        assert table.inputs.names == ("height", "deep")
+
+
+def test_categories_numbers_and_an_identifier_column(tmp_path):
+    rows = "\n".join(f"p{row},{row % 3},{'ab'[row % 2]},{row % 2},{row % 5 == 0:d}" for row in range(30))
+    table = read(write(tmp_path / "a.csv", "protein,size,kind,x,y\n" + rows + "\n"), labels=["x", "y"])
+    assert table.schema.features == (("size", "number"), ("kind", "category"))
+    assert table.row_ids[3] == "p3"
+    assert any("'protein' differs in every row" in warning for warning in table.notes.warnings)
+
+
+def test_jsonl_with_missing_keys_numbers_and_bad_lines(tmp_path):
+    lines = [
+        '{"text": "one", "labels": ["a", 3]}',
+        '{"text": "two"}',
+        "nonsense",
+        "[1]",
+        '{"text": "x", "labels": []}',
+    ]
+    table = read(write(tmp_path / "a.jsonl", "\n".join(lines)))
+    assert table.inputs.values == ["one", "two", "x"]
+    assert table.space.names == ("3", "a")
+    assert table.targets.known_mask().tolist() == [[True, True], [False, False], [True, True]]
+    assert [row.where for row in table.notes.skipped] == ["a.jsonl:3", "a.jsonl:4"]
+    assert "skipped 2 bad rows (a.jsonl:3: not JSON" in table.notes.sentence
+
+
+def test_a_json_list_of_objects_is_read_too(tmp_path):
+    path = write(
+        tmp_path / "a.json", json.dumps([{"text": "one", "labels": ["a"]}, {"text": "two", "labels": ["b"]}])
+    )
+    assert names(read(path)) == [["a"], ["b"]]
+
+
+def test_parquet_with_a_list_column_where_null_is_unknown(tmp_path):
+    frame = pl.DataFrame({"text": ["one", "two", "three"], "labels": [["a", "b", "a"], None, []]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    table = read(tmp_path / "a.parquet")
+    np.testing.assert_array_equal(table.targets.to_dense(), [[1, 1], [np.nan, np.nan], [0, 0]])
+
+
+def test_the_unknown_code_in_a_delimited_column_hides_the_row(tmp_path):
+    path = write(
+        tmp_path / "a.csv", "text,labels\nfirst text here,a|b\nsecond text here,?\nthird text here,\n"
+    )
+    np.testing.assert_array_equal(
+        read(path, unknown="?").targets.to_dense(), [[1, 1], [np.nan, np.nan], [0, 0]]
+    )
+
+
+def test_a_split_column_in_any_spelling(tmp_path):
+    path = write(
+        tmp_path / "a.csv",
+        "text,labels,split\nfirst text here,a,Train\nsecond text,b,dev\nthird text,b,TEST\n",
+    )
+    table = read(path)
+    assert table.part.tolist() == ["train", "valid", "test"]
+    assert "parts: train 1, valid 1, test 1" in table.notes.sentence
+
+
+def test_a_split_column_that_was_asked_for_must_say_parts(tmp_path):
+    path = write(tmp_path / "a.csv", "text,labels,when\nfirst text here,a,train\nsecond text,b,later\n")
+    with pytest.raises(InputError, match="column 'when' holds 'later' in row 2; wanted train, valid or test"):
+        read(path, split="when")
+
+
+def test_separate_files_become_parts_of_one_label_space(tmp_path):
+    train = write(tmp_path / "a.csv", "text,labels\nfirst text here,a\nsecond text here,b\n")
+    test = write(tmp_path / "b.csv", "labels,text\nc,third text here\n")
+    table = read(train, test=test, valid=test)
+    assert table.space.names == ("a", "b", "c")
+    assert table.part.tolist() == ["train", "train", "valid", "test"]
+    assert table.row_ids.tolist() == ["a.csv:2", "a.csv:3", "b.csv:2", "b.csv:2"]
+    assert table.notes.sentence.startswith("read a.csv + b.csv + b.csv: 4 rows")
+
+
+def test_a_part_without_the_columns_of_the_first_is_refused(tmp_path):
+    train = write(tmp_path / "a.csv", "text,labels\nfirst text here,a\nsecond text here,b\n")
+    test = write(tmp_path / "b.csv", "text,tags\nthird text here,c\n")
+    with pytest.raises(InputError, match=r"b.csv lacks 'labels', .* it has 'text', 'tags'"):
+        read(train, test=test)
+
+
+@pytest.mark.parametrize("layout", ["csv", "jsonl", "parquet"])
+def test_a_folder_of_train_and_test_files(tmp_path, layout):
+    for part, label in (("train", "a"), ("dev", "b"), ("test", "c")):
+        frame = pl.DataFrame({"text": [f"{part} text of words"], "labels": [label]})
+        if layout == "csv":
+            frame.write_csv(tmp_path / f"my-{part}.csv")
+        elif layout == "jsonl":
+            frame.write_ndjson(tmp_path / f"my-{part}.jsonl")
+        else:
+            frame.write_parquet(tmp_path / f"my-{part}.parquet")
+    write(tmp_path / "README.md", "about")
+    table = read(tmp_path)
+    assert table.part.tolist() == ["train", "valid", "test"]
+    assert table.space.names == ("a", "b", "c")
+
+
+def test_a_folder_of_several_tables_asks_for_one(tmp_path):
+    for name in ("one.csv", "two.csv"):
+        write(tmp_path / name, CSV)
+    with pytest.raises(InputError, match=r"holds several data files \(one.csv, two.csv\).*name one"):
+        read(tmp_path)
+
+
+def test_groups_are_kept(tmp_path):
+    path = write(tmp_path / "a.csv", "text,labels,patient\nfirst text here,a,7\nsecond text here,b,7\n")
+    assert read(path, group="patient").group.tolist() == ["7", "7"]
+
+
+def test_several_text_columns_are_joined(tmp_path):
+    path = write(tmp_path / "a.csv", "title,body,labels\nHead,the body of it,a\n,only the body,b\n")
+    assert read(path, text=["title", "body"]).inputs.values == ["Head\nthe body of it", "only the body"]
+
+
+def test_a_given_space_fixes_columns_and_reports_strangers(tmp_path):
+    path = write(tmp_path / "a.csv", "text,labels\nfirst text here,a|x\nsecond text here,b|x\n")
+    space = LabelSpace(("b", "a", "c"), groups=(Group("g", ("b", "a")),))
+    table = read(path, space=space)
+    assert table.space == space
+    assert names(table) == [["a"], ["b"]]
+    assert any(
+        "2 labels are not in the label space and were left out: 'x' (2)" in note
+        for note in table.notes.warnings
+    )
+    assert any("1 label is positive in no row: 'c'" in note for note in table.notes.warnings)
+
+
+def test_numbers_as_labels_are_ordered_by_value(tmp_path):
+    path = write(tmp_path / "a.csv", "text,labels\nfirst text here,10|9\nsecond text here,2\n")
+    assert read(path).space.names == ("2", "9", "10")
+
+
+def test_tabs_and_semicolons_between_cells(tmp_path):
+    tsv = write(tmp_path / "a.tsv", 'text\tlabels\na "quote here\ta,b\nnext text\tc\n')
+    assert read(tsv).inputs.values == ['a "quote here', "next text"]
+    german = write(tmp_path / "b.csv", "height;text;labels\n1,5;some text here;a|b\n2,5;more text here;c\n")
+    assert names(read(german)) == [["a", "b"], ["c"]]
+
+
+def test_a_wide_header_of_numbers_is_a_header(tmp_path):
+    path = write(tmp_path / "a.csv", "0,00,word,x,y\n3,1,2.5,0,1\n2,0,1,1,0\n4,4,4,1,1\n")
+    table = read(path, labels=["x", "y"])
+    assert table.inputs.names == ("0", "00", "word")
+
+
+def test_a_missing_column_is_named_with_its_neighbour(tmp_path):
+    path = write(tmp_path / "a.csv", CSV)
+    with pytest.raises(InputError, match=r"no column 'lables' .asked for as labels.*did you mean 'labels'"):
+        read(path, labels="lables")
+
+
+def test_an_unknown_layout_lists_the_known(tmp_path):
+    with pytest.raises(OptionError, match=r"layout must be one of .*parquet"):
+        read(write(tmp_path / "a.csv", CSV), layout="excel")
+
+
+def test_the_schema_survives_json(tmp_path):
+    schema = read(write(tmp_path / "a.csv", CSV)).schema
+    assert Schema.from_json(schema.to_json()) == schema
+    assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
+
+
+def test_taking_rows_keeps_everything_together(tmp_path):
+    table = read(write(tmp_path / "a.csv", CSV)).take([2, 0])
+    assert table.row_ids.tolist() == ["c", "a"]
+    assert names(table) == [["blue"], ["dress", "red"]]
+    assert table.inputs.values[1] == "one, two"
