@@ -111,12 +111,15 @@ def _font_folder() -> Path:
 
 
 def _drawings(fonts: Path, size: int) -> Iterator[Drawing]:
+    """All characters in all faces but where a face draws one as an earlier face did: arrows do not slant."""
+    seen: set[tuple[str, bytes]] = set()
     for face in FACES:
         path = fonts / f"{face}.ttf"
         font = ImageFont.truetype(path, round(0.72 * size), layout_engine=ImageFont.Layout.BASIC)
         for character in _characters(path):
             pixels = _draw(font, character, size)
-            if pixels is not None:
+            if pixels is not None and (character, pixels.tobytes()) not in seen:
+                seen.add((character, pixels.tobytes()))
                 yield Drawing(character, face, pixels)
 
 
