@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 
 from manyhot.kernels.sorting import Sparse, descending_key, score_bits, sign_of
 
-TABLE_BITS = 16
+TABLE_BITS = 20  # at most a million entries, 4 MB
 
 
 def pooled_blocks(
@@ -36,8 +36,7 @@ def pooled_blocks(
     keys, places = np.unique(_keys(values[found]), return_inverse=True)
     positive = np.bincount(places, positive_weight[found], minlength=len(keys))
     at, between = np.zeros(len(keys)), np.zeros(len(keys) + 1)
-    shift = np.uint64(keys.dtype.itemsize * 8 - TABLE_BITS)
-    _count(*_stored(scores), sign_of(keys), shift, keys, _table(keys), weight, at, between)
+    _count(*_stored(scores), sign_of(keys), *_table(keys), keys, weight, at, between)
     at -= positive
     absent_positive = positive_weight[~found].sum()
     absent = weight.sum() * positives.shape[1] - positive.sum() - absent_positive
@@ -79,10 +78,19 @@ def _keys(values: NDArray[Any]) -> NDArray[Any]:
     return keys
 
 
-def _table(keys: NDArray[Any]) -> NDArray[np.int64]:
-    """First place in sorted keys of every value of the leading bits."""
-    shift = keys.dtype.itemsize * 8 - TABLE_BITS
-    return np.searchsorted(keys >> keys.dtype.type(shift), np.arange((1 << TABLE_BITS) + 1), "left")
+def _table(keys: NDArray[Any]) -> tuple[NDArray[np.int32], Any]:
+    """First place in sorted keys of each stretch of their range, and a stretch's width in bits.
+
+    About four stretches a key, so that a search within one is a step or none.
+    """
+    span = int(keys[-1]) - int(keys[0]) if len(keys) else 0
+    bits = min(TABLE_BITS, max(4, (4 * len(keys)).bit_length()))
+    shift = max(0, span.bit_length() - bits)
+    stretches = (keys - keys[:1]) >> keys.dtype.type(shift)
+    size = (span >> shift) + 1
+    return np.searchsorted(stretches, np.arange(size + 1, dtype=keys.dtype), "left").astype(
+        np.int32
+    ), np.uint64(shift)
 
 
 def _forget(
@@ -103,25 +111,35 @@ def _fill_keys(bits, sign, keys):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _count(bits, starts, sign, shift, keys, table, weight, at, between):
+def _count(bits, starts, sign, table, shift, keys, weight, at, between):
+    size = len(keys)
+    if size == 0:
+        for row in range(len(starts) - 1):
+            between[0] += weight[row] * (starts[row + 1] - starts[row])
+        return
+    low, high = keys[0], keys[size - 1]
     holder = np.empty(1, bits.dtype)  # keeps the key in its own width; plain arithmetic would widen it
     for row in range(len(starts) - 1):
         mass = weight[row]
+        lowest = 0.0  # what scores below all positives, most cells of a good model, needs no memory
         for i in range(starts[row], starts[row + 1]):
             holder[0] = descending_key(bits[i], sign)
             key = holder[0]
-            lead = key >> shift
-            low, high = table[lead], table[lead + np.uint64(1)]
-            while low < high:
-                middle = (low + high) >> 1
-                if keys[middle] < key:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low < len(keys) and keys[low] == key:
-                at[low] += mass
+            if key > high:
+                lowest += mass
+                continue
+            if key < low:
+                between[0] += mass
+                continue
+            stretch = np.int64((key - low) >> shift)
+            place, stop = table[stretch], table[stretch + 1]
+            while place < stop and keys[place] < key:
+                place += 1
+            if keys[place] == key:
+                at[place] += mass
             else:
-                between[low] += mass
+                between[place] += mass
+        between[size] += lowest
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

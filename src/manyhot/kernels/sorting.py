@@ -61,7 +61,7 @@ def descending_key(bits, sign):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def sort_keys(keys, rows, spare_keys, spare_rows, passes):
-    """Sort keys ascending in place, rows with them; stable. The spare arrays are as long as keys."""
+    """Sort keys ascending in place, rows with them; stable. The spare arrays are at least as long."""
     size = len(keys)
     counts = np.zeros((passes, 1 << DIGIT), np.int32)
     mask = np.uint64((1 << DIGIT) - 1)
@@ -82,8 +82,8 @@ def sort_keys(keys, rows, spare_keys, spare_rows, passes):
             counts[p, digit] = place + 1
             spare_keys[place] = keys[i]
             spare_rows[place] = rows[i]
-        keys[:] = spare_keys
-        rows[:] = spare_rows
+        keys[:] = spare_keys[:size]
+        rows[:] = spare_rows[:size]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

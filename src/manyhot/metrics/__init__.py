@@ -4,7 +4,23 @@ from manyhot.metrics.average import Counted
 from manyhot.metrics.baseline import Training
 from manyhot.metrics.counts import Counts
 from manyhot.metrics.evaluate import evaluate
+from manyhot.metrics.paired import Difference, paired_test
+from manyhot.metrics.replicates import Bootstrap
 from manyhot.metrics.result import Result
+from manyhot.metrics.slices import Slice
 from manyhot.metrics.table import METRICS, Metric, find_metric
 
-__all__ = ["METRICS", "Counted", "Counts", "Metric", "Result", "Training", "evaluate", "find_metric"]
+__all__ = [
+    "METRICS",
+    "Bootstrap",
+    "Counted",
+    "Counts",
+    "Difference",
+    "Metric",
+    "Result",
+    "Slice",
+    "Training",
+    "evaluate",
+    "find_metric",
+    "paired_test",
+]

@@ -61,5 +61,13 @@ def over_rows(
         denominator = np.where(used, denominator, 1.0)
     else:
         numerator = np.where(used, numerator, 0.0)
-    mean = ratio(numerator @ weight, denominator @ weight)
+    mean = ratio(_weighted_sum(numerator, weight), _weighted_sum(denominator, weight))
     return Average(mean, Counted(int(np.count_nonzero(used)), len(used), "rows"))
+
+
+def _weighted_sum(values: Numbers, weight: Numbers) -> Numbers:
+    if weight.ndim == 1:
+        return np.asarray(
+            np.sum(values * weight)
+        )  # not BLAS, whose threads take longer to wake up than this takes
+    return values @ weight

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manyhot.labels import Targets
 from manyhot.metrics.calibration import shared_losses
-from manyhot.metrics.counts import Counts, Numbers, column_sums
+from manyhot.metrics.counts import Counts, Numbers, column_sums, label_known
 from manyhot.metrics.from_counts import ratio
 from manyhot.metrics.material import Material
 from manyhot.metrics.threshold_free import Sweep
@@ -35,9 +36,7 @@ class Training:
     def of(cls, targets: Targets, weight: Numbers | None = None) -> "Training":
         """Count training targets, rows weighted (rows,) if asked."""
         weight = np.ones(len(targets)) if weight is None else weight
-        known = np.full(targets.width, weight.sum())
-        if targets.unknown is not None:
-            known -= column_sums(targets.unknown, weight)
+        known = label_known(targets, weight)
         return cls(column_sums(targets.positives, weight), known, len(targets))
 
     @property
@@ -67,13 +66,15 @@ class LearnedNothing(Material):
         self.targets, self.shares, self.weight = targets, shares, weight
         self.propensities, self.undefined = propensities, undefined
 
+    def rows(self, index: NDArray[np.int64]) -> "LearnedNothing":
+        """The same predictor on some rows only."""
+        kept = self.targets.rows(index), self.shares, self.weight[index]
+        return LearnedNothing(*kept, self.propensities, self.undefined)
+
     @cached_property
     def label_counts(self) -> Counts:
         """Counts of all-zero decisions: every positive is missed."""
-        known = np.full(self.targets.width, self.weight.sum())
-        if self.targets.unknown is not None:
-            known -= column_sums(self.targets.unknown, self.weight)
-        return _all_zero(self.label_positive, known)
+        return _all_zero(self.label_positive, self.label_known)
 
     @cached_property
     def row_counts(self) -> Counts:

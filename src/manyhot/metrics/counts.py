@@ -82,14 +82,11 @@ class Overlap:
 
     def by_label(self, weight: Numbers) -> Counts:
         """Counts (labels,), or (labels, replicates) for row weights (rows, replicates)."""
-        known = np.broadcast_to(weight.sum(0), (self.positive.shape[1], *weight.shape[1:]))
-        if self.unknown is not None:
-            known = known - column_sums(self.unknown, weight)
         return Counts.from_sums(
             column_sums(self.hits, weight),
             column_sums(self.decided, weight),
             column_sums(self.positive, weight),
-            np.array(known, np.float64),
+            _label_known(self.positive.shape[1], self.unknown, weight),
         )
 
     def by_row(self) -> Counts:
@@ -116,6 +113,16 @@ def row_sums(values: Numbers, starts: NDArray[Any]) -> Numbers:
     """Sum of every row's values, (rows,), where row i owns values[starts[i]:starts[i + 1]]."""
     upto = np.concatenate([[0.0], np.cumsum(values)])
     return upto[starts[1:]] - upto[starts[:-1]]
+
+
+def label_known(targets: Targets, weight: Numbers) -> Numbers:
+    """Known mass of every label, (labels,) or (labels, replicates)."""
+    return _label_known(targets.width, targets.unknown, weight)
+
+
+def _label_known(labels: int, unknown: Sparse | None, weight: Numbers) -> Numbers:
+    everything = np.broadcast_to(weight.sum(0), (labels, *weight.shape[1:]))
+    return everything.copy() if unknown is None else everything - column_sums(unknown, weight)
 
 
 def row_known(targets: Targets) -> Numbers:

@@ -1,6 +1,6 @@
 """evaluate: all metrics of one set of predictions, from shared counts, ranks and sorts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,17 @@ from manyhot.metrics.average import Average
 from manyhot.metrics.baseline import LearnedNothing, Training
 from manyhot.metrics.inputs import are_probabilities, read_decisions, read_scores, read_targets, read_weight
 from manyhot.metrics.material import Material, Measured
+from manyhot.metrics.replicates import Bootstrap, interval, replicate
 from manyhot.metrics.result import Result
+from manyhot.metrics.slices import (
+    Slice,
+    by_combination,
+    by_frequency,
+    by_group,
+    by_level,
+    label_slice,
+    row_slice,
+)
 from manyhot.metrics.table import METRICS, Metric, find_metric
 from manyhot.metrics.top_k import propensities
 
@@ -32,6 +42,9 @@ def evaluate(
     *,
     metrics: str | Iterable[str] | None = None,
     baseline: bool = True,
+    intervals: bool | int | Bootstrap = False,
+    slices: bool = True,
+    by: Mapping[str, Any] | None = None,
     space: LabelSpace | None = None,
     train: Any = None,
     row_weight: Any = None,
@@ -50,6 +63,11 @@ def evaluate(
         metrics: names of `METRICS` (and `p@7`, `f0.5_macro`...), or "all"; None = the usual ones that the
             input allows.
         baseline: also evaluate all-zero decisions and each label's share as score.
+        intervals: percentile intervals: True = 1,000 bootstrap draws of rows, a number = so many, or a
+            `Bootstrap` that says more (groups drawn together, seed, level).
+        slices: evaluate parts by themselves, as far as they are known: head, torso and tail labels and
+            seen and unseen label combinations (needs `train`), levels of the space's hierarchy.
+        by: name -> (rows,) values; each value's rows are evaluated by themselves, as in {"site": sites}.
         space: names the labels in tables and messages.
         train: targets (or `Training` counts) of the training rows: the baseline's shares, and the
             propensities of `psp@k`. Without it the shares are those of the evaluated rows.
@@ -79,25 +97,21 @@ def evaluate(
     wanted = _wanted(metrics, _available(read, chosen, train is not None))
     given = Measured(truth, read, chosen, weight, inverse, undefined)
     nothing = LearnedNothing(truth, training.shares, weight, inverse, undefined) if baseline else None
-    return _result(given, nothing, wanted, _names(space, truth), _baseline_words(baseline, train is not None))
-
-
-def _result(
-    given: Measured,
-    nothing: LearnedNothing | None,
-    wanted: Sequence[Metric],
-    names: NDArray[Any],
-    words: str,
-) -> Result:
     averages = {metric.name: metric.recipe.average(given) for metric in wanted}
+    plan = _plan(intervals)
+    replicates = {} if plan is None else replicate(given, wanted, plan)
     return Result(
         values=_values(averages),
         counted={name: average.counted for name, average in averages.items()},
         baseline={} if nothing is None else _values({m.name: m.recipe.average(nothing) for m in wanted}),
-        baseline_is=words,
-        per_label=_per_label(given, wanted, names),
-        rows=len(given.targets),
-        labels=given.targets.width,
+        baseline_is=_baseline_words(baseline, train is not None),
+        per_label=_per_label(given, wanted, _names(space, truth)),
+        rows=len(truth),
+        labels=truth.width,
+        intervals={} if plan is None else {k: interval(v, plan.level) for k, v in replicates.items()},
+        slices=_slices((given, nothing), wanted, space, train if slices else None, by or {}),
+        replicates=replicates,
+        draws_of="" if plan is None else plan.fingerprint(truth, weight),
     )
 
 
@@ -117,6 +131,41 @@ def _per_label(given: Material, wanted: Sequence[Metric], names: NDArray[Any]) -
         if stem not in table and (values := metric.recipe.per_label(given)) is not None:
             table[stem] = values
     return table
+
+
+def _plan(intervals: bool | int | Bootstrap) -> Bootstrap | None:
+    if isinstance(intervals, Bootstrap):
+        return intervals
+    if intervals is False:
+        return None
+    return Bootstrap() if intervals is True else Bootstrap(replicates=intervals)
+
+
+def _slices(
+    sides: tuple[Measured, LearnedNothing | None],
+    wanted: Sequence[Metric],
+    space: LabelSpace | None,
+    train: Any,
+    by: Mapping[str, Any],
+) -> list[Slice]:
+    """Slices of labels, then of rows; parts without a label or row are left out."""
+    truth = sides[0].targets
+    labels, rows = {}, {}
+    if train is not None:
+        labels["frequency"] = by_frequency(_training(train, truth).positive)
+    if space is not None and space.parents:
+        labels["level"] = by_level(space)
+    if train is not None and not isinstance(train, Training):
+        rows["combination"] = by_combination(truth, read_targets(train, truth.width))
+    for name, groups in by.items():
+        rows[name] = by_group(name, groups, len(truth))
+    return [
+        cut(kind, name, mask, sides, wanted)
+        for cut, kinds in ((label_slice, labels), (row_slice, rows))
+        for kind, masks in kinds.items()
+        for name, mask in masks.items()
+        if mask.any()
+    ]
 
 
 def _training(train: Any, truth: Targets) -> Training:

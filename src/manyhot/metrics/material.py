@@ -4,11 +4,13 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any, final
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from manyhot.labels import Targets
 from manyhot.metrics.calibration import cell_losses
-from manyhot.metrics.counts import Counts, Numbers, Overlap, column_sums, row_known
+from manyhot.metrics.counts import Counts, Numbers, Overlap, column_sums, label_known, row_known
 from manyhot.metrics.threshold_free import Sweep, sweep_labels, sweep_pooled
 
 
@@ -33,6 +35,11 @@ class Material(ABC):
     def label_positive(self) -> Numbers:
         """Positive mass of every label."""
         return column_sums(self.targets.positives, self.weight)
+
+    @cached_property
+    def label_known(self) -> Numbers:
+        """Known mass of every label."""
+        return label_known(self.targets, self.weight)
 
     @cached_property
     def row_known(self) -> Numbers:
@@ -93,6 +100,17 @@ class Measured(Material):
         self.targets, self.scores, self.decisions, self.weight = targets, scores, decisions, weight
         self.propensities, self.undefined = propensities, undefined
 
+    def rows(self, index: NDArray[np.int64]) -> "Measured":
+        """The same predictions of some rows only."""
+        return Measured(
+            self.targets.rows(index),
+            None if self.scores is None else self.scores[index],
+            None if self.decisions is None else self.decisions.rows(index),
+            self.weight[index],
+            self.propensities,
+            self.undefined,
+        )
+
     @cached_property
     def overlap(self) -> Overlap:
         """Decisions laid over targets."""
@@ -120,7 +138,7 @@ class Measured(Material):
     @cached_property
     def label_sweep(self) -> Sweep:
         """Average precision and ROC area of every label."""
-        return sweep_labels(self.targets, self.scores, self.weight)
+        return sweep_labels(self.targets, self.scores, self.weight, self.label_positive, self.label_known)
 
     @cached_property
     def pooled_sweep(self) -> Sweep:

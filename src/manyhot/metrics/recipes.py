@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manyhot.metrics.average import Average, Counted, over_labels, over_rows
 from manyhot.metrics.counts import Counts, Numbers
@@ -20,6 +21,10 @@ class Recipe(ABC):
     @abstractmethod
     def average(self, material: Material) -> Average:
         """The metric's value, NaN when undefined, and what it is an average of."""
+
+    def of_labels(self, material: Material, labels: NDArray[Any]) -> Average | None:  # noqa: ARG002
+        """The average over some labels only (indices or mask); None where rows cannot be cut so."""
+        return None
 
     def per_label(self, material: Material) -> Numbers | None:  # noqa: ARG002
         """The values of the labels, (labels,), NaN where undefined; None where a label has none."""
@@ -36,9 +41,16 @@ class OfLabelCounts(Recipe):
 
     def average(self, material: Material) -> Average:
         """See `Recipe`."""
-        counts = material.label_counts
+        return self._average(material.label_counts, material)
+
+    def of_labels(self, material: Material, labels: NDArray[Any]) -> Average:
+        """See `Recipe`."""
+        return self._average(material.label_counts.columns(labels), material)
+
+    def _average(self, counts: Counts, material: Material) -> Average:
         if self.kind == "micro":
-            return Average(self.formula(counts.pooled()), _cells(material))
+            cells = int(np.round(_first(counts.known).sum()))
+            return Average(self.formula(counts.pooled()), Counted(cells, cells, "cells"))
         weights = counts.positive if self.kind == "weighted" else None
         return over_labels(self.formula(counts), weights, material.undefined)
 
@@ -84,15 +96,23 @@ class OfSweep(Recipe):
     def average(self, material: Material) -> Average:
         """See `Recipe`."""
         if self.kind == "micro":
-            return Average(getattr(material.pooled_sweep, self.quantity), _cells(material))
-        weights = material.label_positive if self.kind == "weighted" else None
-        return over_labels(getattr(material.label_sweep, self.quantity), weights, material.undefined)
+            cells = int(np.round(_first(material.label_known).sum()))
+            return Average(getattr(material.pooled_sweep, self.quantity), Counted(cells, cells, "cells"))
+        return self._average(material, slice(None))
+
+    def of_labels(self, material: Material, labels: NDArray[Any]) -> Average | None:
+        """See `Recipe`."""
+        return None if self.kind == "micro" else self._average(material, labels)
+
+    def _average(self, material: Material, labels: Any) -> Average:
+        weights = material.label_positive[labels] if self.kind == "weighted" else None
+        return over_labels(getattr(material.label_sweep, self.quantity)[labels], weights, material.undefined)
 
     def per_label(self, material: Material) -> Numbers:
         """See `Recipe`."""
         return getattr(material.label_sweep, self.quantity)
 
 
-def _cells(material: Material) -> Counted:
-    rows, labels = material.targets.shape
-    return Counted(int(material.targets.known_counts().sum()), rows * labels, "cells")
+def _first(values: Numbers) -> Numbers:
+    """The values of the first replicate, or of the only one there is."""
+    return values if values.ndim == 1 else values[:, 0]

@@ -2,14 +2,16 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from manyhot._check import one_of
 from manyhot.metrics.average import Counted
+from manyhot.metrics.slices import Slice
 
 Interval = tuple[float, float]
 
@@ -27,6 +29,9 @@ class Result:
         per_label: column name -> one value for each label: `label`, `positives`, `known` and per-label
             metrics, NaN where undefined.
         rows, labels: shape of what was evaluated.
+        slices: the same metrics of parts of the labels or rows.
+        replicates: metric name -> (replicates,) bootstrap values behind the intervals, for `paired_test`.
+        draws_of: fingerprint of the rows and draws; equal in results that can be paired.
     """
 
     values: Mapping[str, float]
@@ -37,6 +42,9 @@ class Result:
     rows: int
     labels: int
     intervals: Mapping[str, Interval] = field(default_factory=dict)
+    slices: Sequence[Slice] = ()
+    replicates: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    draws_of: str = ""
 
     def __getitem__(self, name: str) -> float:
         if name not in self.values:
@@ -68,8 +76,31 @@ class Result:
             "labels": self.labels,
             "baseline_is": self.baseline_is,
             "metrics": {record.pop("metric"): record for record in map(_plain, self.to_records())},
+            "slices": [_plain_slice(part) for part in self.slices],
             "per_label": {name: _plain_list(column) for name, column in self.per_label.items()},
         }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Result":
+        """The result that `to_dict` wrote."""
+        metrics = content["metrics"]
+        low_high = {name: (record["low"], record["high"]) for name, record in metrics.items()}
+        return cls(
+            values={name: _number(record["value"]) for name, record in metrics.items()},
+            counted={name: Counted(r["counted"], r["of"], r["what"]) for name, r in metrics.items()},
+            baseline={name: _number(r["baseline"]) for name, r in metrics.items()}
+            if content["baseline_is"]
+            else {},
+            baseline_is=content["baseline_is"],
+            per_label={
+                name: np.array([_number(v) for v in column] if None in column else column)
+                for name, column in content["per_label"].items()
+            },
+            rows=content["rows"],
+            labels=content["labels"],
+            intervals={name: pair for name, pair in low_high.items() if None not in pair},
+            slices=[_slice_of(part) for part in content.get("slices", ())],
+        )
 
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as JSON text."""
@@ -90,8 +121,43 @@ class Result:
         }
 
 
+def _number(value: Any) -> Any:
+    """The inverse of `_plain_value` where None stands for a number that is not finite."""
+    return math.nan if value is None else value
+
+
 def _plain(record: dict[str, Any]) -> dict[str, Any]:
     return {key: _plain_value(value) for key, value in record.items()}
+
+
+def _plain_slice(part: Slice) -> dict[str, Any]:
+    metrics = {
+        name: _plain(
+            {
+                "value": value,
+                "baseline": part.baseline.get(name, math.nan),
+                "counted": part.counted[name].used,
+                "of": part.counted[name].of,
+                "what": part.counted[name].what,
+            }
+        )
+        for name, value in part.values.items()
+    }
+    return {"kind": part.kind, "name": part.name, "size": part.size, "what": part.what, "metrics": metrics}
+
+
+def _slice_of(content: Mapping[str, Any]) -> Slice:
+    """The inverse of `_plain_slice`."""
+    metrics = content["metrics"]
+    return Slice(
+        content["kind"],
+        content["name"],
+        content["size"],
+        content["what"],
+        {name: _number(record["value"]) for name, record in metrics.items()},
+        {name: _number(record["baseline"]) for name, record in metrics.items()},
+        {name: Counted(r["counted"], r["of"], r["what"]) for name, r in metrics.items()},
+    )
 
 
 def _plain_list(column: NDArray[Any]) -> list[Any]:

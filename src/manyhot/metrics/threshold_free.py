@@ -9,8 +9,6 @@ Source:
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.sparse import issparse
-
 from manyhot.labels import Targets
 from manyhot.metrics.counts import Numbers
 
@@ -23,18 +21,19 @@ class Sweep:
     auc: Numbers
 
 
-def sweep_labels(targets: Targets, scores: Any, weight: Numbers) -> Sweep:
+def sweep_labels(targets: Targets, scores: Any, weight: Numbers, positive: Numbers, known: Numbers) -> Sweep:
     """One sweep a label; unknown cells take part in none.
 
     Args:
         targets: hard.
         scores: dense (rows, labels) or CSR, as `read_scores` gives them.
         weight: (rows,).
+        positive, known: (labels,), mass of the positive and of the known cells.
     """
-    from manyhot.kernels import sweeps
+    from manyhot.kernels import descents, sweeps
 
-    sweep = sweeps.sweep_sparse if issparse(scores) else sweeps.sweep_dense
-    return Sweep(*sweep(scores, targets.positives, targets.unknown, weight))
+    columns = descents.Columns.of(scores, targets.positives, targets.unknown)
+    return Sweep(*sweeps.sweep_labels(columns, weight, positive, known))
 
 
 def sweep_pooled(targets: Targets, scores: Any, weight: Numbers) -> Sweep:

@@ -1,0 +1,205 @@
+"""Bootstrap replicates: the evaluation repeated with rows drawn with replacement, sorts done once.
+
+A replicate is nothing but other row weights, so replicates are `Material` with a trailing axis, and every
+metric is evaluated on them by the same recipe as on the rows themselves.
+
+Source:
+    Efron, Annals of Statistics 7, 1979; percentile intervals. Rows that belong together (a patient, a
+    document) are drawn together: Davison and Hinkley, Bootstrap Methods, 1997, section 3.8.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyhot._check import at_least, between
+from manyhot.errors import ShapeError
+from manyhot.labels import Targets
+from manyhot.metrics.counts import Counts, Numbers
+from manyhot.metrics.material import Material, Measured
+from manyhot.metrics.table import Metric
+from manyhot.metrics.threshold_free import Sweep
+
+TOGETHER = 64  # replicates that walk together: one cache line of uint8 draws a row
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made.
+
+    Attributes:
+        replicates: number of draws, >= 1.
+        groups: (rows,), rows of one value are drawn together (a patient's images); None = rows.
+        seed: the same seed, rows and groups give the same draws, so two results can be paired.
+        level: share of the draws inside an interval, in (0, 1).
+
+    Raises:
+        OptionError: a number outside its range.
+    """
+
+    replicates: int = 1000
+    groups: Any = None
+    seed: int = 0
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        at_least("replicates", self.replicates, 1)
+        between("level", self.level, 0.0, 1.0)
+
+    def units(self, rows: int) -> NDArray[np.int64] | None:
+        """Number of each row's group, (rows,); None when rows are drawn one by one.
+
+        Raises:
+            ShapeError: not one group for each row.
+        """
+        if self.groups is None:
+            return None
+        values = np.asarray(self.groups)
+        if values.shape != (rows,):
+            raise ShapeError(f"expected groups of shape ({rows},), got {values.shape}")
+        return np.unique(values, return_inverse=True)[1]
+
+    def fingerprint(self, targets: Targets, weight: Numbers) -> str:
+        """Digest of rows and draws: equal where replicates can be paired."""
+        digest = hashlib.sha256(f"{targets.shape} {self.replicates} {self.seed}".encode())
+        for matrix in (targets.positives, targets.unknown):
+            if matrix is not None:
+                digest.update(matrix.indptr.astype(np.int64).tobytes())
+                digest.update(matrix.indices.astype(np.int64).tobytes())
+        units = self.units(len(targets))
+        digest.update(weight.tobytes() if units is None else weight.tobytes() + units.tobytes())
+        return digest.hexdigest()
+
+
+def replicate(material: Measured, wanted: Sequence[Metric], plan: Bootstrap) -> dict[str, Numbers]:
+    """Values of the metrics in every replicate, (replicates,) each; NaN where undefined in a draw.
+
+    Args:
+        material: real predictions.
+        wanted: metrics that the material can give.
+        plan: how many draws, of what.
+    """
+    shared = Walks(material)
+    parts: dict[str, list[Numbers]] = {metric.name: [] for metric in wanted}
+    for drawn in draws(len(material.targets), plan):
+        block = Replicates(material, drawn, shared)
+        for metric in wanted:
+            value = metric.recipe.average(block).value
+            parts[metric.name].append(np.broadcast_to(value, drawn.shape[1:]))
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def interval(values: Numbers, level: float) -> tuple[float, float]:
+    """Percentile interval of replicate values, those undefined left out; NaN when all are."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return float("nan"), float("nan")
+    low, high = np.quantile(defined, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+def draws(rows: int, plan: Bootstrap) -> Iterator[NDArray[Any]]:
+    """How often each row is drawn, (rows, up to TOGETHER) at a time; uint8 unless a count needs more."""
+    owner = plan.units(rows)
+    units = rows if owner is None else int(owner.max(initial=-1)) + 1
+    generator = np.random.default_rng(plan.seed)
+    for first in range(0, plan.replicates, TOGETHER):
+        width = min(TOGETHER, plan.replicates - first)
+        picks = (generator.integers(units, size=units) for _ in range(width))
+        counts = np.stack([np.bincount(pick, minlength=units) for pick in picks], axis=1)
+        counts = counts.astype(np.uint8 if counts.max(initial=0) < 256 else np.uint16)
+        yield np.ascontiguousarray(counts if owner is None else counts[owner])
+
+
+class Walks:
+    """The sorted ways down labels and down all cells, made when first asked for and kept for all draws."""
+
+    def __init__(self, material: Measured) -> None:
+        self._material = material
+
+    @cached_property
+    def labels(self) -> Any:
+        """`Descents` of every label."""
+        from manyhot.kernels import descents
+
+        given = self._material
+        columns = descents.Columns.of(given.scores, given.targets.positives, given.targets.unknown)
+        return descents.descents(columns)
+
+    @cached_property
+    def pooled(self) -> Any:
+        """`Descents` of all cells."""
+        from manyhot.kernels import descents
+
+        given = self._material
+        return descents.pooled_descent(given.scores, given.targets.positives, given.targets.unknown)
+
+
+@final
+class Replicates(Material):
+    """Some replicates of real predictions: what depends on row weights has a trailing axis.
+
+    Args:
+        given: the predictions.
+        drawn: (rows, replicates), how often each row is drawn.
+        walks: shared by all replicates of `given`.
+    """
+
+    def __init__(self, given: Measured, drawn: NDArray[Any], walks: Walks) -> None:
+        self._given, self._walks = given, walks
+        self.targets, self.propensities, self.undefined = given.targets, given.propensities, given.undefined
+        self.weight = drawn * given.weight[:, None]
+        plain = bool((given.weight == 1).all()) and drawn.dtype == np.uint8
+        self._walked = drawn if plain else self.weight
+
+    @cached_property
+    def label_counts(self) -> Counts:
+        """(labels, replicates)."""
+        return self._given.overlap.by_label(self.weight)
+
+    @cached_property
+    def row_counts(self) -> Counts:
+        """As given: a row's own counts do not depend on how often it is drawn."""
+        return self._given.row_counts
+
+    @cached_property
+    def row_ranks(self) -> Any:
+        """As given."""
+        return self._given.row_ranks
+
+    @cached_property
+    def row_figures(self) -> Numbers:
+        """As given."""
+        return self._given.row_figures
+
+    @cached_property
+    def row_known(self) -> Numbers:
+        """As given."""
+        return self._given.row_known
+
+    @cached_property
+    def cell_losses(self) -> Numbers:
+        """As given."""
+        return self._given.cell_losses
+
+    @cached_property
+    def label_sweep(self) -> Sweep:
+        """(labels, replicates)."""
+        from manyhot.kernels import sweeps
+
+        positive, known = self.label_positive, self.label_known
+        return Sweep(*sweeps.sweep_replicates(self._walks.labels, self._walked, positive, known))
+
+    @cached_property
+    def pooled_sweep(self) -> Sweep:
+        """(replicates,)."""
+        from manyhot.kernels import sweeps
+
+        positive, known = (part.sum(0, keepdims=True) for part in (self.label_positive, self.label_known))
+        found = sweeps.sweep_replicates(self._walks.pooled, self._walked, positive, known)
+        return Sweep(found[0, 0], found[1, 0])
