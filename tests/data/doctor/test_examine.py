@@ -222,6 +222,7 @@ def test_worst_comes_first_and_lines_are_plain_text():
     order = [("problem", "warning", "note").index(found.severity) for found in diagnosis.findings]
     assert order == sorted(order)
     assert all(isinstance(line, str) and "\n" not in line for line in diagnosis.lines())
+    assert str(diagnosis) == "\n".join(diagnosis.lines())
     assert diagnosis.lines()[1].startswith("all-zero predictions score hamming 0.733, exact 0.200")
 
 
@@ -246,3 +247,13 @@ def test_the_table_is_left_alone_and_the_answer_is_stable():
     before = table.targets.to_dense().copy()
     assert examine(table).to_dict() == examine(table).to_dict()
     np.testing.assert_array_equal(table.targets.to_dense(), before)
+
+
+def test_the_options_that_findings_name_exist():
+    from manyhot.losses import LOSSES, label_weights
+
+    diagnosis = examine(table_of([["a"]] * 100 + [["b"], []], LabelSpace(("a", "b"))))
+    (found,) = (found for found in diagnosis.findings if found.text.startswith("mean imbalance"))
+    assert "loss asl or pos_weight sqrt" in found.mend
+    assert "asl" in LOSSES
+    assert len(label_weights(np.array([[1, 0], [1, 1]]), "sqrt")) == 2

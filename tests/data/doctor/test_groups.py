@@ -83,6 +83,12 @@ def test_no_rows_have_no_groups():
     assert exactly_one(Targets.negative(0, 3), NAMES) == ([], True)
 
 
+def test_labels_that_all_meet_cost_no_search(monkeypatch):
+    monkeypatch.setattr(module, "MOST_WORK", 1)
+    dense = np.random.default_rng(0).random((200, 30)) < 0.5
+    assert exactly_one(Targets.from_dense(dense), tuple(map(str, range(30)))) == ([], True)
+
+
 def test_the_search_says_when_it_was_stopped(monkeypatch):
     monkeypatch.setattr(module, "MOST_WORK", 1)
     assert exactly_one(Targets.from_dense(np.array([[1, 0], [0, 1]])), NAMES)[1] is False

@@ -95,6 +95,9 @@ class Diagnosis:
         """Plain text: the data in a line, what all-zero predictions score, and a line a finding."""
         return [self.summary, *([self.baseline] if self.all_zero else []), *map(str, self.findings)]
 
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
     @property
     def summary(self) -> str:
         """Rows, labels, cardinality, density and imbalance in one line."""

@@ -110,6 +110,7 @@ class _Search:
     def __init__(self, sets: csr_array, counts: NDArray[np.int64]) -> None:
         self.sets, self.counts = sets, counts
         self.members = csr_array(sets.T)
+        self.sizes = np.diff(self.members.indptr)
         self.work = 0
 
     def by_frequency(self, labels: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -117,9 +118,10 @@ class _Search:
 
     def cover(self, start: int, free: NDArray[np.bool_]) -> NDArray[np.intp] | None:
         """Labels of one exact cover that contains `start`, else free ones only; None when there is none."""
-        states: list[Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]] = [
-            iter([self._choose([start], np.zeros_like(free), free)])
-        ]
+        first = self._choose([start], np.zeros_like(free), free)
+        if not first[1].any() and self.sizes[start] < len(self.sets.indptr) - 1:
+            return None  # it meets every other label
+        states: list[Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]] = [iter([first])]
         while states and self.work < MOST_WORK:
             state = next(states[-1], None)
             if state is None:
