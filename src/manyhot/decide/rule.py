@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
-from manyhot.decide.goals import Goal
+from manyhot.decide.goals import Goal, as_goal
 from manyhot.decide.scores import ScoreMatrix, as_scores
 from manyhot.decide.tuned_rows import TunedRows, refuse_tuned_rows
-from manyhot.errors import InputError
+from manyhot.errors import InputError, OptionError
 from manyhot.labels import LabelSpace, Targets, as_targets
 
 # One goal for all labels, or one for some of them by name and "*" for the rest.
@@ -130,3 +130,12 @@ class TuningData:
         if len(rows) != matrix.shape[0]:
             raise InputError(f"expected {matrix.shape[0]} row ids, got {len(rows)}")
         return cls(matrix, values, space, TunedRows.of(rows))
+
+
+def single_goal(goal: GoalLike) -> Goal:
+    """The goal that all labels have."""
+    if isinstance(goal, (str, Goal)):
+        return as_goal(goal)
+    if set(goal) == {"*"}:
+        return as_goal(goal["*"])
+    raise OptionError(f"expected one goal for all labels, got goals for {', '.join(map(repr, goal))}")

@@ -1,4 +1,4 @@
-"""Cuts for a samples goal: what a label gains in a row depends on the others there, so all are tuned jointly."""
+"""Cuts for a samples goal: a label's gain in a row depends on the others there, so all are tuned jointly."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class _Rows:
         return hits
 
     def known(self, label: int) -> NDArray[np.bool_]:
-        known: NDArray[np.bool_] = np.greater(self.scores[:, label], -np.inf)
+        known = np.asarray(self.scores[:, label] > -np.inf, bool)
         if self.hidden is not None:
             known[self.hidden.indices[self.hidden.indptr[label] : self.hidden.indptr[label + 1]]] = False
         return known

@@ -58,6 +58,20 @@ def absent_lowest(matrix: ScoreMatrix) -> NDArray[np.floating[Any]]:
     return dense
 
 
+def require_probabilities(matrix: ScoreMatrix, names: Sequence[str] | None) -> None:
+    """Raise `InputError` unless all scores lie in [0, 1]."""
+    values = matrix.data if isinstance(matrix, csr_array) else matrix
+    if not values.size or (values.min() >= 0 and values.max() <= 1):
+        return
+    dense = matrix.toarray() if isinstance(matrix, csr_array) else matrix
+    row, column = np.argwhere((dense < 0) | (dense > 1))[0]
+    label = names[column] if names is not None else str(column)
+    raise InputError(
+        f"expected probabilities in [0, 1], got {dense[row, column]:g} in row {row} for label {label!r}; "
+        "pass logits through the sigmoid, other scores through a calibration (Calibrated)"
+    )
+
+
 def _matrix(scores: Any, names: Sequence[str] | None) -> ScoreMatrix:
     if issparse(scores):
         matrix = csr_array(scores, copy=False)

@@ -12,10 +12,12 @@ from manyhot.decide.balance import balanced_points, least_weight
 from manyhot.decide.cuts import Cuts
 from manyhot.decide.global_cut import best_global_cut
 from manyhot.decide.goals import FBeta, Floor, Goal, Jaccard, as_goal
-from manyhot.decide.rule import GoalLike, TuningData
+from manyhot.decide.intervals import cut_intervals
+from manyhot.decide.points import OperatingPoints
+from manyhot.decide.rule import GoalLike, TuningData, single_goal
 from manyhot.decide.samples import best_sample_cuts
 from manyhot.decide.scores import ScoreMatrix
-from manyhot.decide.shrinkage import shrunk_points
+from manyhot.decide.shrinkage import Counts, shrunk_points
 from manyhot.errors import OptionError
 from manyhot.labels import LabelSpace, Targets
 
@@ -59,14 +61,18 @@ class PerLabelCut:
             goals are not shrunk.
         balance: weight of the micro figure beside a macro F-beta or Jaccard goal, in [0, 1]; "auto" takes the
             least with which micro-F, cross-validated on these rows, is not below that of the one best cut.
+        replicates: bootstrap replicates for the 90 % interval of each cut; 0 is no intervals. Samples goals
+            have none.
     """
 
     goal: GoalLike = "f1_macro"
     strength: float = 60.0
     balance: float | Literal["auto"] = "auto"
+    replicates: int = 0
 
     def __post_init__(self) -> None:
         _check.at_least("strength", self.strength, 0.0)
+        _check.at_least("replicates", self.replicates, 0)
         if not isinstance(self.balance, str):
             _check.between("balance", self.balance, 0.0, 1.0)
         else:
@@ -84,20 +90,43 @@ class PerLabelCut:
         """See `Rule.fit`."""
         data = TuningData.of(scores, targets, space, rows)
         cuts = np.full(len(data.space), np.inf)
-        for each, columns in labels_of_goals(goal or self.goal, data.space):
-            cuts[columns] = self._best(data.scores[:, columns], data.targets.columns(columns), each)
-        return Cuts(data.space, cuts, tuned_on=data.tuned_on)
+        interval = np.full((len(data.space), 2), np.nan)
+        goals = labels_of_goals(goal or self.goal, data.space)
+        for each, columns in goals:
+            alone = len(goals) == 1  # no need to copy all scores
+            scores = data.scores if alone else data.scores[:, columns]
+            part = data.targets if alone else data.targets.columns(columns)
+            cuts[columns], interval[columns] = self._best(scores, part, each)
+        return Cuts(data.space, cuts, interval=interval if self.replicates else None, tuned_on=data.tuned_on)
 
-    def _best(self, scores: ScoreMatrix, targets: Targets, goal: Goal) -> NDArray[np.float64]:
+    def _best(
+        self, scores: ScoreMatrix, targets: Targets, goal: Goal
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
+        """Cuts and their intervals for labels that share a goal."""
         if goal.average == "samples":
-            return best_sample_cuts(scores, targets, goal)
+            return best_sample_cuts(scores, targets, goal), np.nan
         points, counts = shrunk_points(scores, targets, 0 if isinstance(goal, Floor) else self.strength)
+        weight = self._weight(scores, targets, goal)
+
+        def choose(points: OperatingPoints, counts: Counts) -> NDArray[np.int64]:
+            if weight is None:
+                return points.best(counts.value(goal))
+            return balanced_points(points, counts, goal, weight)
+
+        cuts = points.middle(choose(points, counts))
+        if not self.replicates:
+            return cuts, np.nan
+        return cuts, cut_intervals(points, counts, choose, self.replicates)
+
+    def _weight(self, scores: ScoreMatrix, targets: Targets, goal: Goal) -> float | None:
+        """Weight of the micro figure; None for goals that have no micro twin."""
         if not isinstance(goal, (FBeta, Jaccard)):
-            return points.middle(points.best(counts.value(goal)))
-        weight = 1.0 if goal.average == "micro" else self.balance
-        if isinstance(weight, str):
-            weight = least_weight(scores, targets, goal, self.strength)
-        return points.middle(balanced_points(points, counts, goal, weight))
+            return None
+        if goal.average == "micro":
+            return 1.0
+        if isinstance(self.balance, str):
+            return least_weight(scores, targets, goal, self.strength)
+        return self.balance
 
 
 def labels_of_goals(goal: GoalLike, space: LabelSpace) -> list[tuple[Goal, NDArray[np.intp]]]:
@@ -117,12 +146,3 @@ def labels_of_goals(goal: GoalLike, space: LabelSpace) -> list[tuple[Goal, NDArr
     for name in space.names:
         wanted.setdefault(as_goal(goal.get(name, goal.get("*", ""))), []).append(name)
     return [(each, space.columns(names)) for each, names in wanted.items()]
-
-
-def single_goal(goal: GoalLike) -> Goal:
-    """The goal that all labels have."""
-    if isinstance(goal, (str, Goal)):
-        return as_goal(goal)
-    if set(goal) == {"*"}:
-        return as_goal(goal["*"])
-    raise OptionError(f"expected one goal for all labels, got goals for {', '.join(map(repr, goal))}")
