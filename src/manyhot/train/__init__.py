@@ -1,8 +1,8 @@
 """Training: one loop, checkpoints that survive any kill, and a diagnosis of what came out."""
 
 from manyhot.train.checkpoint import read_checkpoint as read_checkpoint
-from manyhot.train.diagnose import Diagnosis as Diagnosis
-from manyhot.train.diagnose import diagnose as diagnose
+from manyhot.train.diagnosis import Diagnosis as Diagnosis
+from manyhot.train.diagnosis import diagnose as diagnose
 from manyhot.train.events import Began as Began
 from manyhot.train.events import Diagnosed as Diagnosed
 from manyhot.train.events import Ended as Ended

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from manyhot.train.diagnose import Diagnosis
+from manyhot.train.diagnosis import Diagnosis
 from manyhot.train.history import EpochRecord, History
 from manyhot.train.options import TrainOptions
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from manyhot.train.diagnose import Diagnosis
+from manyhot.train.diagnosis import Diagnosis
 from manyhot.train.options import TrainOptions
 
 Ending: TypeAlias = Literal["finished", "early", "interrupted", "diverged"]

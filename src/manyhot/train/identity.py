@@ -21,8 +21,11 @@ def identity(
 ) -> dict[str, Any]:
     """Named facts, JSON-able, that have to be equal."""
     shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    config, arrays = model.preparation.to_state()
+    prepared = [repr(config).encode(), *(np.ascontiguousarray(array).tobytes() for array in arrays.values())]
     return {
         "labels": model.space.digest,
+        "preparation": _digest(*prepared),
         "encoder": model.encoder_config,
         "weights": _digest(repr(shapes).encode()),
         "training targets": _targets_digest(train),

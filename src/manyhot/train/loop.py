@@ -15,7 +15,7 @@ from manyhot.labels import Targets
 from manyhot.losses import MultiLabelLoss, losses_for
 from manyhot.models import Augmentation, Batch, Model, Prepared
 from manyhot.train.average import WeightAverage
-from manyhot.train.diagnose import diagnose, not_finite
+from manyhot.train.diagnosis import diagnose, not_finite
 from manyhot.train.events import Began, Diagnosed, Ended, EpochDone, Listener, StepDone, nobody
 from manyhot.train.history import Ending, EpochRecord, History
 from manyhot.train.identity import identity

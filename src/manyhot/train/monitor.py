@@ -20,7 +20,6 @@ ALWAYS = ("f1_micro", "ap_micro")
 
 ALWAYS_CELLS = 5_000_000
 
-_SMALLEST_GAIN = 1e-5
 _GOAL = re.compile(r"(f[\d.]+|jaccard)_(micro|macro|samples)|hamming")
 
 
@@ -92,13 +91,12 @@ class Monitor:
         return loss if self.name == "loss" else values[self.name]
 
     def is_better(self, value: float, best: float | None) -> bool:
-        """Whether a value beats the best so far by more than rounding; an undefined one never does."""
+        """Whether a value beats the best so far; an undefined one never does."""
         if not np.isfinite(value):
             return False
         if best is None or not np.isfinite(best):
             return True
-        margin = _SMALLEST_GAIN * abs(best)
-        return value > best + margin if self.higher_is_better else value < best - margin
+        return value > best if self.higher_is_better else value < best
 
     def _loss(self, logits: FloatArray) -> float:
         """Mean over the batches by their rows: the loss of everything at once may not fit into memory."""

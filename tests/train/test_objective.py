@@ -1,0 +1,56 @@
+"""The objective: dense and sparse cuts of the targets cost the same."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from manyhot.labels import Group, LabelSpace, Targets
+from manyhot.losses import BCE, losses_for
+from manyhot.train.objective import Objective, units_per_row
+
+RNG = np.random.default_rng(0)
+DENSE = (RNG.random((20, 6)) < 0.3).astype(np.float32)
+ROWS = torch.tensor([3, 17, 3, 0])
+LOGITS = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("cells", [10**9, 0], ids=["dense", "sparse"])
+def test_equals_pytorch_on_the_rows_of_the_batch(cells, monkeypatch):
+    monkeypatch.setattr("manyhot.train.objective.DENSE_CELLS", cells)
+    objective = Objective(BCE(), Targets.from_dense(DENSE), torch.device("cpu"))
+    expected = binary_cross_entropy_with_logits(LOGITS, torch.from_numpy(DENSE)[ROWS])
+    torch.testing.assert_close(objective(LOGITS, ROWS), expected)
+    torch.testing.assert_close(objective(LOGITS.bfloat16().float(), ROWS), objective(LOGITS.bfloat16(), ROWS))
+
+
+@pytest.mark.parametrize("cells", [10**9, 0], ids=["dense", "sparse"])
+def test_unknown_cells_cost_nothing(cells, monkeypatch):
+    monkeypatch.setattr("manyhot.train.objective.DENSE_CELLS", cells)
+    holes = DENSE.copy()
+    holes[RNG.random(DENSE.shape) < 0.4] = np.nan
+    objective = Objective(BCE(), Targets.from_dense(holes), torch.device("cpu"))
+    known = ~np.isnan(holes[ROWS])
+    expected = binary_cross_entropy_with_logits(LOGITS[known], torch.from_numpy(holes[ROWS][known]))
+    torch.testing.assert_close(objective(LOGITS, ROWS), expected)
+
+
+def test_any_module_is_called_with_logits_and_targets():
+    loss = torch.nn.BCEWithLogitsLoss()
+    objective = Objective(loss, Targets.from_dense(DENSE), torch.device("cpu"))
+    torch.testing.assert_close(objective(LOGITS, ROWS), loss(LOGITS, torch.from_numpy(DENSE)[ROWS]))
+
+
+def test_units_make_a_mean_the_sum_of_a_row():
+    plain = LabelSpace(tuple("abcdef"))
+    grouped = LabelSpace(tuple("abcdef"), groups=(Group("g", tuple("abc")), Group("h", tuple("de"))))
+    only_groups = LabelSpace(tuple("abcde"), groups=(Group("g", tuple("abc")), Group("h", tuple("de"))))
+    one_of_each = np.eye(6, dtype=np.float32)[[0] * 4] + np.eye(6, dtype=np.float32)[[3] * 4]
+    for space, loss in [(s, losses_for(s, "bce")) for s in (plain, grouped, only_groups)]:
+        summed = losses_for(space, "bce", reduction="batchmean")
+        logits, targets = LOGITS[:, : len(space)], torch.from_numpy(one_of_each)[:, : len(space)]
+        torch.testing.assert_close(
+            loss(logits, targets) * units_per_row(loss, space), summed(logits, targets)
+        )
+    assert units_per_row(BCE(reduction="sum"), plain) == 1
+    assert units_per_row(torch.nn.BCEWithLogitsLoss(), plain) == 1
