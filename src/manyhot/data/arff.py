@@ -55,8 +55,6 @@ def read_inputs(path: Path, schema: Schema) -> tuple[Inputs, NDArray[np.str_]]:
     Raises:
         InputError: an attribute that the model reads is missing.
     """
-    from manyhot.data.rows import names_of
-
     header, blocks = _opened(path, Encoding())
     first = next(blocks, None)
     if first is None:
@@ -67,7 +65,7 @@ def read_inputs(path: Path, schema: Schema) -> tuple[Inputs, NDArray[np.str_]]:
         sparse_inputs = SparseColumns(rows.matrix, rows.names)
         if schema.kind == "columns":
             return _as_columns(sparse_inputs, schema, path), rows.places.astype(np.str_)
-        return sparse_inputs.with_names(names_of(schema)), rows.places.astype(np.str_)
+        return sparse_inputs.with_names(schema.column_names), rows.places.astype(np.str_)
     batch = _dense(path, header, blocks)
     ids = batch.places.astype(np.str_)
     if schema.kind == "text":
@@ -238,7 +236,8 @@ def _parsed(name: str, header: Header, blocks: Iterator[Lines]) -> Iterator[Batc
         if dialect is None:
             delimiter = "\t" if b"," not in lines.data and b"\t" in lines.data else ","
             quote = '"' if b'"' in lines.data and b"'" not in lines.data else "'"
-            dialect = delimited.Dialect(delimiter, quote, False, tuple(header.names), escape="\\")
+            names = tuple(header.names)
+            dialect = delimited.Dialect(delimiter, quote, False, names, escape="\\", spaced=True)
         yield delimited.parse(lines, dialect, name)
 
 

@@ -9,7 +9,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class Dialect:
     header: bool
     names: tuple[str, ...]
     escape: str = ""
+    spaced: bool = False
 
 
 def sniff(head: bytes, name: str, suffix: str = "", *, delimiter: str | None = None) -> Dialect:
@@ -58,30 +59,44 @@ def sniff(head: bytes, name: str, suffix: str = "", *, delimiter: str | None = N
     """
     text = head.decode(errors="ignore")
     text = text[: text.rfind("\n") + 1] or text
-    wanted = delimiter or ("\t" if suffix in (".tsv", ".tab") else DELIMITERS)
-    best: tuple[float, int, str, str] | None = None
-    for mark in wanted:
-        for quote in ('"', ""):
-            rows = _rows(text, mark, quote)
-            if not rows:
-                continue
-            width = len(rows[0])
-            agree = sum(len(row) == width for row in rows) / len(rows)
-            # a wider first row wins only when the others follow it; quoting is preferred where
-            # it changes nothing
-            score = (agree if width > 1 else 0.3) * (1 + min(width, 50) / 500)
-            if best is None or score > best[0] + 1e-9:
-                best = (score, width, mark, quote)
-    if best is None:
+    marks = delimiter or ("\t" if suffix in (".tsv", ".tab") else DELIMITERS)
+    # of equally good ones the first is taken: quotes with a meaning, no spaces to be dropped
+    ways = [(mark, *way) for mark in marks for way in (('"', False), ("", False), ('"', True))]
+    drafts = [Dialect(mark, quote, True, (), spaced=spaced) for mark, quote, spaced in ways]
+    scored = [(_score(text, draft), draft) for draft in drafts]
+    best, draft = max(scored, key=lambda pair: pair[0])
+    if not best:
         raise InputError(f"{name} holds only blank lines: check how it was written")
-    _, width, mark, quote = best
-    rows = _rows(text, mark, quote)
+    rows = _rows(text, draft)
     first = [cell.strip() for cell in rows[0]]
     header = _has_header(first, rows[1:])
-    names = tuple(first) if header else tuple(f"column_{place + 1}" for place in range(width))
+    names = tuple(first) if header else tuple(f"column_{place + 1}" for place in range(len(first)))
     if header:
         _check_names(names, name)
-    return Dialect(mark, quote, header, names)
+    return replace(draft, header=header, names=names)
+
+
+def _score(text: str, dialect: Dialect) -> float:
+    """How well a dialect explains the first rows: the share as wide as the first one, and width."""
+    rows = _rows(text, dialect)
+    if not rows or (dialect.spaced and not _spaced_quotes(text.encode(), dialect)):
+        return 0.0
+    width = len(rows[0])
+    agree = sum(len(row) == width for row in rows) / len(rows)
+    score = (agree if width > 1 else 0.3) * (1 + min(width, 50) / 500)
+    return 0.97 * score if dialect.quote and _text_after_quote(text, dialect) else score
+
+
+def _text_after_quote(text: str, dialect: Dialect) -> bool:
+    """Whether a cell goes on after its closing quote: then quotes are likely plain characters."""
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=dialect.spaced, strict=True)
+    try:
+        for _ in reader:
+            pass
+    except csv.Error as error:
+        return "expected after" in str(error)
+    return False
 
 
 def batches(path: Path, dialect: Dialect, encoding: Encoding, block: int = BLOCK) -> Iterator[Batch]:
@@ -114,7 +129,7 @@ def parse(lines: Lines, dialect: Dialect, name: str, skip_header: bool = False) 
     """Whole rows as a frame of strings; ragged ones are skipped and named."""
     import polars as pl
 
-    rows = _scan(lines.data, dialect)
+    rows = None if _spaced_quotes(lines.data, dialect) else _scan(lines.data, dialect)
     if rows is None:
         return _parse_slowly(lines, dialect, name, skip_header)
     starts, places, blank = rows
@@ -130,7 +145,10 @@ def parse(lines: Lines, dialect: Dialect, name: str, skip_header: bool = False) 
             {dialect.names[0]: data.decode().split("\n")[:-1]}, schema={dialect.names[0]: pl.String}
         )
     elif data.strip():
-        frame = _polars(data, dialect)
+        try:
+            frame = _polars(data, dialect)
+        except pl.exceptions.ComputeError:  # it counts the cells of a row with stray quotes otherwise
+            return _parse_slowly(lines, dialect, name, skip_header)
     else:
         frame = pl.DataFrame(schema=dict.fromkeys(dialect.names, pl.String))
     numbers = places[~blank] + lines.first
@@ -149,6 +167,11 @@ def _polars(data: bytes, dialect: Dialect) -> "pl.DataFrame":
         quote_char=dialect.quote or None,
         schema=dict.fromkeys(dialect.names, pl.String),
     )
+
+
+def _spaced_quotes(data: bytes, dialect: Dialect) -> bool:
+    """Whether quotes open after a delimiter and a space, which only the slow way understands."""
+    return dialect.spaced and f"{dialect.delimiter} {dialect.quote}".encode() in data
 
 
 def _scan(
@@ -228,6 +251,7 @@ def _read_rows(text: str, dialect: Dialect) -> Iterator[tuple[list[str], int]]:
             quotechar=dialect.quote or None,
             quoting=quoting,
             escapechar=dialect.escape or None,
+            skipinitialspace=dialect.spaced,
         )
         for row in reader:
             yield row, reader.line_num
@@ -235,9 +259,9 @@ def _read_rows(text: str, dialect: Dialect) -> Iterator[tuple[list[str], int]]:
         csv.field_size_limit(limit)
 
 
-def _rows(text: str, delimiter: str, quote: str) -> list[list[str]]:
+def _rows(text: str, dialect: Dialect) -> list[list[str]]:
     rows = []
-    for row, _ in _read_rows(text, Dialect(delimiter, quote, True, ())):
+    for row, _ in _read_rows(text, dialect):
         if row and any(cell.strip() for cell in row):
             rows.append(row)
         if len(rows) > SAMPLE_ROWS:

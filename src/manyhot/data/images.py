@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from manyhot.data.index import positions
 from manyhot.errors import InputError, ManyhotWarning, ShapeError
 
 if TYPE_CHECKING:
@@ -186,8 +187,6 @@ class Images:
 
     def take(self, rows: "NDArray[Any] | slice | Sequence[int]") -> "Images":
         """The given images, in the given order; nothing is decoded."""
-        from manyhot.data.inputs import positions
-
         index = positions(rows, len(self))
         return Images(self.names[index], self.sources, self.which[index], self.places[index])
 
@@ -214,8 +213,6 @@ class Images:
         Returns:
             uint8 (n, size, size, 3), RGB; transparent pixels are white.
         """
-        from manyhot.data.inputs import positions
-
         index = positions(rows, len(self))
         out = np.zeros((len(index), size, size, 3), dtype=np.uint8)
         failures: list[str] = []

@@ -6,13 +6,14 @@ here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from manyhot.data.images import Images
+from manyhot.data.index import positions, shape_of
 from manyhot.errors import InputError, ShapeError
 
 if TYPE_CHECKING:
@@ -148,24 +149,3 @@ class Texts:
 
 
 Inputs: TypeAlias = Columns | SparseColumns | Texts | Images
-
-
-def shape_of(matrix: sparse.csr_array) -> tuple[int, int]:
-    """Rows and columns; SciPy's own annotation of `shape` admits None."""
-    return cast("tuple[int, int]", matrix.shape)
-
-
-def positions(rows: "NDArray[Any] | slice | Sequence[int]", length: int) -> NDArray[np.int64]:
-    """Row numbers named by an index array, a boolean mask (length,) or a slice."""
-    if isinstance(rows, slice):
-        return np.arange(length, dtype=np.int64)[rows]
-    index = np.asarray(rows)
-    if index.dtype == np.bool_:
-        if index.shape != (length,):
-            raise ShapeError(f"a row mask must have {length} cells, got shape {index.shape}")
-        return np.flatnonzero(index)
-    index = index.astype(np.int64)
-    outside = (index < -length) | (index >= length)
-    if outside.any():
-        raise ShapeError(f"row {int(index[outside][0])} asked for, there are {length}")
-    return np.where(index < 0, index + length, index)

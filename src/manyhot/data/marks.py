@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from manyhot.data.frames import Batch, short
-from manyhot.data.inputs import shape_of
+from manyhot.data.index import shape_of
 from manyhot.data.table import LabelColumns
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets

@@ -108,7 +108,7 @@ def _from_table(
 
 def _sparse_of(batch: Batch, schema: Schema) -> tuple[SparseColumns, Ids]:
     """Columns of a table that bear the names of sparse features; features that the table lacks are zero."""
-    names = names_of(schema)
+    names = schema.column_names
     known = [name for name in batch.frame.columns if name in set(names)]
     if not known:
         raise InputError(
@@ -124,11 +124,6 @@ def _sparse_of(batch: Batch, schema: Schema) -> tuple[SparseColumns, Ids]:
     matrix = sparse.csr_array(sparse.hstack(blocks, format="csr"), dtype=np.float32)
     ids = batch.places.astype(np.str_)
     return SparseColumns(matrix, tuple(known)).with_names(names), ids
-
-
-def names_of(schema: Schema) -> tuple[str, ...]:
-    """Names of the sparse columns: their numbers when the schema has no names."""
-    return schema.names or tuple(map(str, range(schema.first, schema.first + schema.width)))
 
 
 def _from_lines(path: Path, schema: Schema) -> tuple[Inputs, Ids]:
@@ -153,7 +148,7 @@ def _from_sparse_text(path: Path, layout: str, schema: Schema) -> tuple[Inputs, 
     _tell(rows.skipped, [])
     if not len(rows):
         raise InputError(f"{path.name} holds no row of index:value pairs")
-    return columns.with_names(names_of(schema)), rows.places.astype(np.str_)
+    return columns.with_names(schema.column_names), rows.places.astype(np.str_)
 
 
 def _from_tree(path: Path) -> tuple[Inputs, Ids]:

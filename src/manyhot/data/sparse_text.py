@@ -149,8 +149,11 @@ def numbers_in(text: bytes, separator: str, count: int) -> NDArray[np.float64] |
     if not count:
         return np.zeros(0) if not text.strip() else None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # raised for text that is malformed, found below
-        numbers = np.fromstring(text.decode(), sep=separator)  # type: ignore[call-overload]
+        warnings.simplefilter("ignore", DeprecationWarning)  # of NumPy 1 for malformed text, found below
+        try:
+            numbers = np.fromstring(text.decode(), sep=separator)  # type: ignore[call-overload]
+        except ValueError:
+            return None
     return numbers if len(numbers) == count else None
 
 

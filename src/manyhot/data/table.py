@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot.data.images import Images
-from manyhot.data.inputs import Columns, Inputs, SparseColumns, positions
+from manyhot.data.index import positions
+from manyhot.data.inputs import Columns, Inputs, SparseColumns
 from manyhot.errors import ShapeError
 from manyhot.labels import LabelSpace, Targets
 
@@ -59,6 +60,11 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     separator: str = ""
     delimiter: str | None = None
     header: bool = True
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the sparse columns: their numbers when the file gave no names."""
+        return self.names or tuple(map(str, range(self.first, self.first + self.width)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and strings."""

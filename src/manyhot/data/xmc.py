@@ -10,7 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from manyhot.data.files import bare_name, head_of
-from manyhot.data.inputs import SparseColumns, shape_of
+from manyhot.data.index import shape_of
+from manyhot.data.inputs import SparseColumns
 from manyhot.data.libsvm import named
 from manyhot.data.marks import Marks, of_lists
 from manyhot.data.piece import Piece
