@@ -14,30 +14,37 @@ from manyhot.bundle.atomic import replacing, write_bytes
 from manyhot.errors import RunError
 
 
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def write_half(path: Path, error: Exception) -> None:
+    with replacing(path) as aside:
+        aside.write_bytes(b"half")
+        raise error
+
+
 def test_writes_a_new_file_and_leaves_nothing_beside_it(tmp_path):
     write_bytes(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"new"
-    assert os.listdir(tmp_path) == ["a"]
+    assert names_in(tmp_path) == ["a"]
 
 
 def test_an_error_in_the_block_keeps_the_old_file_and_cleans_up(tmp_path):
     write_bytes(tmp_path / "a", b"old")
-    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a") as aside:
-        aside.write_bytes(b"half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError, match="in the block"):
+        write_half(tmp_path / "a", ZeroDivisionError("in the block"))
     assert (tmp_path / "a").read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["a"]
+    assert names_in(tmp_path) == ["a"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_told_with_the_mend_and_keeps_the_old_file(tmp_path, code):
     write_bytes(tmp_path / "a", b"old")
     with pytest.raises(RunError, match=r"no room left on the disk for .*/a: make room there"):
-        with replacing(tmp_path / "a") as aside:
-            aside.write_bytes(b"half")
-            raise OSError(code, os.strerror(code))
+        write_half(tmp_path / "a", OSError(code, os.strerror(code)))
     assert (tmp_path / "a").read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["a"]
+    assert names_in(tmp_path) == ["a"]
 
 
 def write_with_a_limit(path: Path, limit: int) -> None:
@@ -52,12 +59,14 @@ def write_with_a_limit(path: Path, limit: int) -> None:
 
 def test_a_real_limit_on_file_size_is_met_with_a_run_error(tmp_path):
     write_bytes(tmp_path / "a", b"old")
-    process = multiprocessing.get_context("fork").Process(target=write_with_a_limit, args=(tmp_path / "a", 4096))
+    process = multiprocessing.get_context("fork").Process(
+        target=write_with_a_limit, args=(tmp_path / "a", 4096)
+    )
     process.start()
     process.join()
     assert process.exitcode == 7
     assert (tmp_path / "a").read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["a"]
+    assert names_in(tmp_path) == ["a"]
 
 
 def write_for_ever(path: Path) -> None:

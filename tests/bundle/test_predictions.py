@@ -16,7 +16,9 @@ SCORES = np.array([[0.2, 0.9, 0.95], [0.1, 0.2, 0.3], [0.7, 0.7, 0.1]], np.float
 
 @pytest.fixture
 def predictions() -> Predictions:
-    return Predictions(SPACE, ["a.jpg", "b.jpg", "c.jpg"], SCORES, Targets.from_index_lists([[1, 2], [], [0, 1]], 3))
+    return Predictions(
+        SPACE, ["a.jpg", "b.jpg", "c.jpg"], SCORES, Targets.from_index_lists([[1, 2], [], [0, 1]], 3)
+    )
 
 
 def test_a_row_is_its_names_best_first_and_ties_in_label_order(predictions):
@@ -29,7 +31,7 @@ def test_a_row_is_its_names_best_first_and_ties_in_label_order(predictions):
 
 
 def test_records_hold_the_scores_of_the_given_labels_or_of_all(predictions):
-    assert list(predictions.records())[0] == {
+    assert next(iter(predictions.records())) == {
         "row": "a.jpg",
         "labels": ["dress", "blue"],
         "scores": {"dress": 0.95, "blue": 0.9},

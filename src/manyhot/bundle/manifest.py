@@ -113,6 +113,6 @@ def _absent(folder: Path) -> str:
 def _other_format(path: Path, header: _Header) -> str:
     writer = header.versions.get("manyhot", "another version")
     return (
-        f"{path} has format {header.format}, written by manyhot {writer}; this is manyhot {version('manyhot')}, "
-        f"which reads format {FORMAT}: install the version that wrote it, or a newer one"
+        f"{path} has format {header.format}, written by manyhot {writer}; this is manyhot "
+        f"{version('manyhot')}, which reads format {FORMAT}: install the one that wrote it, or a newer one"
     )

@@ -14,7 +14,7 @@ _SHOWN = 10  # rows in a repr
 
 
 class Predictions(Sequence[list[str]]):
-    """The labels of each row, best first: `predictions[0]` is a list of names, `list(predictions)` all of them.
+    """The labels of each row, best first: `predictions[0]` is a list of names, `list(predictions)` has all.
 
     Attributes:
         space: the label space that the columns of `scores` follow.
@@ -23,7 +23,9 @@ class Predictions(Sequence[list[str]]):
         decisions: (rows, labels) `Targets`, the labels that were given.
     """
 
-    def __init__(self, space: LabelSpace, row_ids: Sequence[str], scores: FloatArray, decisions: Targets) -> None:
+    def __init__(
+        self, space: LabelSpace, row_ids: Sequence[str], scores: FloatArray, decisions: Targets
+    ) -> None:
         if not len(row_ids) == len(scores) == len(decisions):
             raise ShapeError(
                 f"expected as many names as rows, got {len(row_ids)} names, {len(scores)} rows of scores, "
@@ -61,11 +63,15 @@ class Predictions(Sequence[list[str]]):
             yield {
                 "row": row_id,
                 "labels": [self.space.names[column] for column in chosen],
-                "scores": {self.space.names[column]: round(float(self.scores[row, column]), 6) for column in told},
+                "scores": {
+                    self.space.names[column]: round(float(self.scores[row, column]), 6) for column in told
+                },
             }
 
     def __repr__(self) -> str:
-        lines = [f"  {row_id}: {', '.join(self[row]) or '-'}" for row, row_id in enumerate(self.row_ids[:_SHOWN])]
+        lines = [
+            f"  {row_id}: {', '.join(self[row]) or '-'}" for row, row_id in enumerate(self.row_ids[:_SHOWN])
+        ]
         if len(self) > _SHOWN:
             lines.append(f"  ... {len(self) - _SHOWN:,} more")
         return "\n".join([f"Predictions({len(self):,} rows, {len(self.space):,} labels)", *lines])
@@ -92,4 +98,6 @@ def best(scores: FloatArray, topk: int | None = None, floor: float | None = None
         _check.between("floor", floor, 0, 1)
     order = np.argsort(-scores, axis=1, kind="stable")[:, : min(topk or width, width)]
     kept = np.take_along_axis(scores, order, axis=1) >= (0 if floor is None else floor)
-    return Targets.from_index_lists([row[keep].tolist() for row, keep in zip(order, kept, strict=True)], width)
+    return Targets.from_index_lists(
+        [row[keep].tolist() for row, keep in zip(order, kept, strict=True)], width
+    )

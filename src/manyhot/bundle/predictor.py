@@ -1,7 +1,7 @@
 """A loaded model: rows in, label names out."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from manyhot._typing import FloatArray
 from manyhot.bundle.manifest import Origin
@@ -10,6 +10,7 @@ from manyhot.bundle.rows import inputs_of
 from manyhot.labels import LabelSpace, Targets
 
 if TYPE_CHECKING:
+    from manyhot.data.inputs import Kind
     from manyhot.data.table import Schema
     from manyhot.decide import Decision
     from manyhot.models import Model
@@ -26,7 +27,12 @@ class Predictor:
     """
 
     def __init__(
-        self, model: "Model", rule: "Decision", *, schema: "Schema | None" = None, origin: Origin | None = None
+        self,
+        model: "Model",
+        rule: "Decision",
+        *,
+        schema: "Schema | None" = None,
+        origin: Origin | None = None,
     ) -> None:
         self.model = model
         self.rule = rule
@@ -38,16 +44,26 @@ class Predictor:
         """The labels, in the order of all score columns."""
         return self.model.space
 
+    @property
+    def kind(self) -> "Kind":
+        """What the model reads: columns, sparse, text or image."""
+        return cast("Kind", self.model.preparation.reads)
+
     def scores(self, rows: Any) -> FloatArray:
         """Scores of rows in any form of `inputs_of`: (rows, labels) float32 in [0, 1]."""
-        return self.model.scores(inputs_of(rows, self.model.preparation.reads))
+        return self.model.scores(inputs_of(rows, self.kind))
 
     def decide(self, scores: Any) -> Targets:
         """The label set of each row of scores, by the fitted rule."""
         return self.rule.decide(scores)
 
     def predict(
-        self, rows: Any, *, topk: int | None = None, floor: float | None = None, row_ids: Sequence[str] | None = None
+        self,
+        rows: Any,
+        *,
+        topk: int | None = None,
+        floor: float | None = None,
+        row_ids: Sequence[str] | None = None,
     ) -> Predictions:
         """Label names of rows.
 
@@ -56,13 +72,13 @@ class Predictor:
             topk: the so many best labels of each row instead of those of the fitted rule.
             floor: labels that score at least so much, in [0, 1], instead of those of the fitted rule; with
                 `topk` both limits hold.
-            row_ids: names of the rows; image files are named by their path, other rows by their number from 1.
+            row_ids: names of the rows; without them images are named by their file, others by number.
 
         Raises:
             InputError: the rows are not what the model reads.
             OptionError: topk < 1, or floor outside [0, 1].
         """
-        inputs = inputs_of(rows, self.model.preparation.reads)
+        inputs = inputs_of(rows, self.kind)
         scores = self.model.scores(inputs)
         fitted = topk is None and floor is None
         decisions = self.decide(scores) if fitted else best(scores, topk, floor)

@@ -22,7 +22,7 @@ def inputs_of(rows: Any, kind: Kind | None = None) -> Inputs:
         rows: manyhot's own inputs; a list of strings (texts, or paths of images); a DataFrame of pandas or
             polars, a mapping of columns, or a list of records (columns); a numeric matrix, NumPy or torch
             (columns named "0", "1", ...); SciPy sparse; uint8 images (rows, height, width, 3).
-        kind: what the model reads: "columns", "sparse", "text" or "image". None takes what the rows look like.
+        kind: what the model reads: "columns", "sparse", "text" or "image". None: what the rows look like.
 
     Raises:
         InputError: no such form, or another kind than the model reads.
@@ -40,7 +40,9 @@ def _inputs_of(rows: Any, kind: Kind | None) -> Inputs:
     if isinstance(rows, (Columns, SparseColumns, Texts, Images)):
         return rows
     if isinstance(rows, (str, bytes, Path)):
-        raise InputError(f"expected a list of rows, got {type(rows).__name__} {str(rows)!r:.60}: write [{str(rows)!r:.60}]")
+        raise InputError(
+            f"expected a list of rows, got {type(rows).__name__} {str(rows)!r:.60}: write [{str(rows)!r:.60}]"
+        )
     if issparse(rows):
         return _sparse(rows)
     if isinstance(rows, Mapping) or hasattr(rows, "columns"):
@@ -61,14 +63,19 @@ def _list(rows: list[Any], kind: Kind | None) -> Inputs:
     if isinstance(first, (str, Path)):
         odd = next((place for place, row in enumerate(rows) if not isinstance(row, (str, Path))), None)
         if odd is not None:
-            raise InputError(f"row {odd} is {type(rows[odd]).__name__} {rows[odd]!r:.60}, row 0 is a string; give strings only")
+            raise InputError(
+                f"row {odd} is {type(rows[odd]).__name__} {rows[odd]!r:.60}, row 0 is a string: "
+                "give strings only"
+            )
         return _strings(rows, kind)
     if isinstance(first, Mapping):
         return Columns(_records(rows))
     try:
         matrix = np.asarray(rows, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise InputError(f"expected rows of equally many numbers, texts or records, got {first!r:.60} ({error})") from error
+        raise InputError(
+            f"expected rows of equally many numbers, texts or records, got {first!r:.60} ({error})"
+        ) from error
     return _array(matrix, kind)
 
 
@@ -88,14 +95,18 @@ def _array(matrix: np.ndarray, kind: Kind | None) -> Inputs:
     if matrix.dtype == np.uint8 and matrix.ndim == 4:
         return Images.of_array(matrix)
     if matrix.ndim != 2:
-        raise InputError(f"expected a matrix (rows, columns), got shape {matrix.shape}; one row is a matrix too: [row]")
+        raise InputError(
+            f"expected a matrix (rows, columns), got shape {matrix.shape}; one row is a matrix too: [row]"
+        )
     if kind == "sparse":
         return _sparse(matrix)
-    return Columns(pl.DataFrame(matrix, schema=[str(column) for column in range(matrix.shape[1])], orient="row"))
+    return Columns(
+        pl.DataFrame(matrix, schema=[str(column) for column in range(matrix.shape[1])], orient="row")
+    )
 
 
 def _sparse(matrix: Any) -> SparseColumns:
-    compressed = csr_array(matrix, dtype=np.float32)
+    compressed: Any = csr_array(matrix, dtype=np.float32)
     return SparseColumns(compressed, tuple(str(column) for column in range(compressed.shape[1])))
 
 
@@ -113,7 +124,9 @@ def _column(values: Any) -> Any:
     array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
     if array.dtype.kind in "biuf":
         return array
-    return [None if value is None or value != value else str(value) for value in array]  # NaN differs from itself
+    return [
+        None if value is None or value != value else str(value) for value in array
+    ]  # NaN differs from itself
 
 
 def _records(rows: list[Mapping[str, Any]]) -> "pl.DataFrame":

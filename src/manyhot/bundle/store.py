@@ -88,7 +88,9 @@ def read_bundle(folder: str | Path, encoder: "nn.Module | None" = None) -> Predi
     manifest = read_manifest(folder)
     space = LabelSpace.from_dict(manifest.space)
     if space.digest != manifest.space_digest:
-        raise RunError(f"{folder / NAME} was edited: its labels do not match their digest; restore it from a copy")
+        raise RunError(
+            f"{folder / NAME} was edited: its labels do not match their digest; restore it from a copy"
+        )
     arrays = _read_weights(folder / WEIGHTS, manifest.weights_sha256)
     model = Model.from_state({**manifest.model, "space": manifest.space}, arrays, encoder)
     schema = None if manifest.schema is None else Schema.from_dict(manifest.schema)
@@ -139,8 +141,8 @@ def _read_weights(path: Path, digest: str) -> dict[str, Any]:
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise RunError(
-            f"{path} is not the file that {path.with_name(NAME)} describes (SHA-256 {found[:12]}..., expected "
-            f"{digest[:12]}...): copy the whole folder again"
+            f"{path} is not the file that {path.with_name(NAME)} describes (SHA-256 {found[:12]}..., "
+            f"expected {digest[:12]}...): copy the whole folder again"
         )
     return load(content)
 

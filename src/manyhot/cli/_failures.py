@@ -20,7 +20,7 @@ FAILED, WRONG_USE = 1, 2
 DEBUG = "manyhot.debug"  # key in the click context's meta, set by the option --debug
 
 
-class Stopped(ManyhotError):
+class Stopped(ManyhotError):  # noqa: N818 - the user meant it, it is no error
     """The user stopped the command; the message says what is kept and how to go on."""
 
 
@@ -47,7 +47,9 @@ def telling_failures(ctx: click.Context) -> Iterator[None]:
 
 def say(kind: str, message: str) -> None:
     """Print `kind: message` on standard error, the kind in colour where there is a terminal."""
-    click.echo(click.style(f"{kind}:", fg="yellow" if kind == "warning" else "red", bold=True), nl=False, err=True)
+    click.echo(
+        click.style(f"{kind}:", fg="yellow" if kind == "warning" else "red", bold=True), nl=False, err=True
+    )
     click.echo(f" {message}", err=True)
 
 
@@ -72,9 +74,7 @@ def _keep_traceback(error: Exception) -> Path:
     return Path(name)
 
 
-def _show_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: object = None, line: str | None = None
-) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     if issubclass(category, ManyhotWarning):
         say("warning", str(message))
     else:

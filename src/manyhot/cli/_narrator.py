@@ -10,7 +10,7 @@ from manyhot.runs import events
 from manyhot.runs.progress import TrainingBar, figures
 from manyhot.train import Began, Diagnosed, Ended, EpochDone
 
-BASELINE = {"hamming": "hamming", "exact": "exact match", "f1_macro": "F1 macro", "ap_macro": "mAP"}
+BASELINE = {"hamming": "hamming", "exact": "exact match", "f1_micro": "F1 micro", "f1_macro": "F1 macro"}
 LINES = 12
 """Lines about epochs that a training prints at most where no bar can be drawn."""
 
@@ -55,7 +55,9 @@ class Narrator:
         if event.parts.impossible:
             names = ", ".join(event.parts.impossible[:5])
             more = len(event.parts.impossible) - 5
-            self.say("", f"too rare to be in every part: {names}" + (f" and {more:,} more" if more > 0 else ""))
+            self.say(
+                "", f"too rare to be in every part: {names}" + (f" and {more:,} more" if more > 0 else "")
+            )
 
     def _baseline(self, event: events.BaselineKnown) -> None:
         values = event.result.baseline
@@ -80,8 +82,8 @@ class Narrator:
         self.every = max(1, math.ceil(epochs / LINES))
         self.say(
             "train",
-            f"{event.rows:,} rows, up to {epochs} epochs, batches of {options.batch_size}, {options.optimizer} "
-            f"{options.learning_rate:g}, {options.device}",
+            f"{event.rows:,} rows, up to {epochs} epochs, batches of {options.batch_size}, "
+            f"{options.optimizer} {options.learning_rate:g}, {options.device}",
         )
         if event.resumed_step:
             self.say("", f"going on from step {event.resumed_step:,} of {epochs * event.steps_per_epoch:,}")
@@ -92,7 +94,9 @@ class Narrator:
             click.echo(f"  epoch {record.epoch}: {figures(record)}  ({record.seconds:.0f} s)", err=True)
 
     def _diagnosed(self, event: Diagnosed) -> None:
-        self.say("noticed", f"{event.diagnosis.finding}: {event.diagnosis.mend}")
+        found = event.diagnosis
+        mend = "the cuts are tuned below" if found.name == "under_the_cut" else found.mend
+        self.say("noticed", f"{found.finding}: {mend}")
 
     def _ended(self, event: Ended) -> None:
         history = event.history

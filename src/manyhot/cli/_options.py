@@ -40,7 +40,9 @@ class Names(click.ParamType):
     name = "a,b,c"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
-        names = [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+        names = (
+            [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+        )
         if not names:
             self.fail("expected one name or several, separated by commas", param, ctx)
         return names
@@ -51,7 +53,9 @@ class Setting(click.ParamType):
 
     name = "name=value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
         if isinstance(value, tuple):
             return value
         name, equals, text = value.partition("=")
@@ -83,12 +87,16 @@ _READ_OPTIONS = [
     click.option("--group", metavar="COLUMN", help="Rows with the same value stay in one part."),
     click.option("--space", type=click.Path(exists=True, dir_okay=False), help="Label space, JSON or YAML."),
     click.option("--layout", help="File layout, where it is not the one that its content suggests."),
-    click.option("--xml", type=click.Path(exists=True, dir_okay=False), help="Label names of a Mulan ARFF file."),
+    click.option(
+        "--xml", type=click.Path(exists=True, dir_okay=False), help="Label names of a Mulan ARFF file."
+    ),
     click.option("--test", type=click.Path(exists=True), help="File or folder with the test rows."),
     click.option("--valid", type=click.Path(exists=True), help="File or folder with the validation rows."),
 ]
-READ_NAMES = ("labels", "text", "image", "features", "images", "separator", "unknown", "split", "group", "space",
-              "layout", "xml", "test", "valid")  # fmt: skip
+READ_NAMES = (
+    "labels", "text", "image", "features", "images", "separator", "unknown", "split", "group", "space",
+    "layout", "xml", "test", "valid",
+)  # fmt: skip
 
 
 def read_options(command: Command) -> Command:
@@ -100,8 +108,12 @@ def read_options(command: Command) -> Command:
 
 def shared_options(command: Command) -> Command:
     """Add `--json` and `--debug`."""
-    command = click.option("--debug", is_flag=True, expose_value=False, callback=_remember_debug, hidden=True)(command)
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")(command)
+    command = click.option(
+        "--debug", is_flag=True, expose_value=False, callback=_remember_debug, hidden=True
+    )(command)
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else."
+    )(command)
 
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

@@ -56,7 +56,10 @@ def print_results(columns: Mapping[str, Mapping[str, float]], result: "Result") 
     """
     rows = []
     for name in [name for name in HEADLINES if name in result]:
-        values = [result.baseline.get(name, math.nan), *(values.get(name, math.nan) for values in columns.values())]
+        values = [
+            result.baseline.get(name, math.nan),
+            *(values.get(name, math.nan) for values in columns.values()),
+        ]
         rows.append([HEADLINES[name], *map(number, values), str(result.counted[name])])
     print_table(["", "baseline", *columns, "counted"], rows, right=range(1, len(columns) + 2))
 

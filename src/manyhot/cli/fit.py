@@ -15,8 +15,12 @@ _TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "
 
 @click.command()
 @click.argument("data", type=DataPath(), required=False)
-@click.option("--out", type=click.Path(file_okay=False), help="New folder for the run.  [runs/<data>-1, -2, ...]")
-@click.option("--resume", type=click.Path(file_okay=False), metavar="RUN", help="Go on with an unfinished run.")
+@click.option(
+    "--out", type=click.Path(file_okay=False), help="New folder for the run.  [runs/<data>-1, -2, ...]"
+)
+@click.option(
+    "--resume", type=click.Path(file_okay=False), metavar="RUN", help="Go on with an unfinished run."
+)
 @click.option("--encoder", default="auto", help="linear, mlp or smallervgg.  [by the kind of data]")
 @click.option("--loss", default="bce", show_default=True, help="Loss, as in asl or 'asl(gamma_neg=2)'.")
 @click.option("--pos-weight", metavar="SCHEME", help="Weight of positives: balanced, sqrt or effective.")
@@ -29,7 +33,9 @@ _TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images.  [96]")
 @click.option("--device", help="cpu, cuda, cuda:1, ...  [a GPU where there is one]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same run.")
-@click.option("--set", "settings", type=Setting(), multiple=True, help="Any other training option, as in clip=1.")
+@click.option(
+    "--set", "settings", type=Setting(), multiple=True, help="Any other training option, as in clip=1."
+)
 @read_options
 @shared_options
 def command(data: str | None, out: str | None, resume: str | None, as_json: bool, **options: Any) -> None:
@@ -90,7 +96,8 @@ def how_to_go_on(folder: Path) -> str:
     """What a user who pressed Ctrl-C has, and what to type to go on."""
     from manyhot.runs.plan import read_plan
 
-    if read_plan(folder) is None:
+    plan = read_plan(folder)
+    if plan is None:
         return "nothing was written yet"
     return f"what was trained is kept: go on with `manyhot fit --resume {folder}`"
 

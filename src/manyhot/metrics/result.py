@@ -106,6 +106,20 @@ class Result:
         """`to_dict` as JSON text."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
+    def __rich__(self) -> Any:
+        """A table, baseline first, for `rich.print` and notebooks."""
+        from manyhot.metrics.render import table
+
+        return table(self)
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=100, color_system=None, highlight=False)
+        with console.capture() as text:
+            console.print(self)
+        return text.get().rstrip()
+
     def _record(self, name: str) -> dict[str, Any]:
         low, high = self.intervals.get(name, (math.nan, math.nan))
         counted = self.counted[name]

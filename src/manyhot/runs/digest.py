@@ -12,7 +12,7 @@ _SEPARATOR = b"\x1f"  # unit separator: ends each string, so that ["ab", "c"] an
 
 
 def digest_of(table: Table) -> str:
-    """SHA-256 of inputs, targets, label space and row names, 64 hex digits. Images count by name, not by pixel."""
+    """SHA-256 of inputs, targets, label space and row names, in hex. Images count by name, not by pixel."""
     total = hashlib.sha256()
     total.update(table.space.digest.encode())
     _add_targets(total, table.targets)

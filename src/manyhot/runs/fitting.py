@@ -176,14 +176,21 @@ def _result(train: Table, test: Table, scores: Any, decisions: Targets) -> Resul
 def _require_labels(table: Table) -> None:
     if not table.targets.label_counts().any():
         raise InputError(
-            f"none of the {len(table):,} rows has a label: name the column that holds them with --labels (labels=...)"
+            f"none of the {len(table):,} rows has a label: name the column that holds them with --labels "
+            "(labels=...)"
         )
 
 
-def _plan(data: Any, labels: Any, read: dict[str, Any], recipe: Recipe, digest: str, parts_digest: str) -> Plan:
+def _plan(
+    data: Any, labels: Any, read: dict[str, Any], recipe: Recipe, digest: str, parts_digest: str
+) -> Plan:
     named = isinstance(data, (str, Path))
     return Plan(
-        data=None if not named else str(data) if is_embedded(data) else str(Path(data).expanduser().absolute()),
+        data=None
+        if not named
+        else str(data)
+        if is_embedded(data)
+        else str(Path(data).expanduser().absolute()),
         labels=labels if named else None,
         read={name: str(Path(value).absolute()) if name in PATHS else value for name, value in read.items()},
         options=recipe.to_dict(),
@@ -201,6 +208,11 @@ def _origin(data: Any, table: Table, recipe: Recipe, parts: Parts, digest: str, 
         goal=str(getattr(recipe.goal, "name", recipe.goal)),
         seed=recipe.seed,
         data={"source": source, "sentence": table.notes.sentence, "rows": len(table), "digest": digest},
-        split={"how": parts.how, "rows": parts.sizes, "digest": parts.digest(table.row_ids), "cuts": learned.how},
+        split={
+            "how": parts.how,
+            "rows": parts.sizes,
+            "digest": parts.digest(table.row_ids),
+            "cuts": learned.how,
+        },
         options=learned.history.options.to_dict(),
     )

@@ -1,8 +1,8 @@
 """From training rows to a model with tuned cuts, by one of two ways.
 
-With validation rows: they choose the best epoch, and the cuts are tuned on their scores. Out of fold, for linear
-models, which train fast: each row is scored by a model that has not seen it, so that the cuts are tuned on all
-training rows and the final model learns from all of them too.
+With validation rows: they choose the best epoch, and the cuts are tuned on their scores. Out of fold, for
+linear models, which train fast: each row is scored by a model that has not seen it, so that the cuts are
+tuned on all training rows and the final model learns from all of them too.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from manyhot.train import History, train
 
 FOLDS = 5
 MOST_CELLS = 200_000_000
-"""Scores of all training rows are held at once; beyond so many cells, validation rows tune the cuts instead."""
+"""Scores of all training rows are held at once; beyond so many cells, validation rows tune the cuts."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Learned:
 
 
 def learns_out_of_fold(table: Table, recipe: Recipe) -> bool:
-    """Whether the cuts will be tuned out of fold: a linear model, no validation rows given, scores that fit."""
+    """Whether the cuts will be tuned out of fold: linear model, no validation rows given, scores that fit."""
     name = DEFAULT_ENCODER[table.inputs.kind] if recipe.encoder == "auto" else recipe.encoder
     given = len(table.where("valid")) > 0
     return name == "linear" and not given and len(table) * len(table.space) <= MOST_CELLS
@@ -58,7 +58,7 @@ def learns_out_of_fold(table: Table, recipe: Recipe) -> bool:
 def learn_with_validation(
     rows: Table, valid: Table, recipe: Recipe, row_names: Any, checkpoints: Path | None, tell: Listener
 ) -> Learned:
-    """Train on `rows`, stop and tune the cuts by `valid`; `row_names` are what the rule remembers of its rows."""
+    """Train on `rows`, stop and tune the cuts by `valid`; the rule remembers `row_names`."""
     model, history = _trained(rows, valid, recipe, checkpoints, tell)
     scores = model.scores(valid.inputs)
     how = f"on {len(valid):,} validation rows"
@@ -88,8 +88,7 @@ def at_half(space: LabelSpace) -> Decision:
     if not space.groups:
         return Cuts(space, np.full(len(space), 0.5))
     groups = {group.name: 0.5 if group.allow_none else -np.inf for group in space.groups}
-    independent = LabelSpace(space.independent) if space.independent else None
-    return GroupChoice(space, groups, independent and Cuts(independent, np.full(len(independent), 0.5)))
+    return GroupChoice(space, groups, at_half(LabelSpace(space.independent)) if space.independent else None)
 
 
 def hard(targets: Targets) -> Targets:

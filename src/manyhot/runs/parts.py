@@ -1,4 +1,4 @@
-"""Which rows train, which tune the cuts, which judge: parts that the data names are honoured, others are made."""
+"""Which rows train, which tune the cuts, which judge: parts that the data names are kept, others are made."""
 
 import hashlib
 from collections.abc import Sequence
@@ -77,14 +77,18 @@ def parts_of(
         OptionError: fractions that are not three positive numbers.
     """
     if len(fractions) != 3 or min(fractions) <= 0:
-        raise OptionError(f"fractions must be three positive shares, train, valid and test, got {tuple(fractions)}")
+        raise OptionError(
+            f"fractions must be three positive shares, train, valid and test, got {tuple(fractions)}"
+        )
     shares = np.asarray(fractions, np.float64) / sum(fractions)
     given = {name: table.where(name) for name in PARTS}
     missing = [name for name in PARTS if not len(given[name])]
     if len(missing) == len(PARTS):
         given["train"] = np.arange(len(table))
     elif "train" in missing:
-        raise InputError(f"the data has rows to {' and '.join(sorted(set(PARTS) - set(missing)))} but none to train")
+        raise InputError(
+            f"the data has rows to {' and '.join(sorted(set(PARTS) - set(missing)))} but none to train"
+        )
     wanted = [name for name in missing if name == "test" or (name == "valid" and cut_valid)]
     if not wanted:
         return Parts(**given, how="as given")
@@ -103,7 +107,12 @@ def _parted(
     own = shares[[PARTS.index(name) for name in names]]
     groups = None if table.group is None else table.group[rows]
     split = stratify(
-        table.targets.rows(rows), tuple(own / own.sum()), groups=groups, names=names, space=table.space, seed=seed
+        table.targets.rows(rows),
+        tuple(own / own.sum()),
+        groups=groups,
+        names=names,
+        space=table.space,
+        seed=seed,
     )
     parted = {name: rows[split.rows(name)] for name in names}
     empty = [name for name, chosen in parted.items() if not len(chosen)]

@@ -39,7 +39,9 @@ class TrainingBar:
         if isinstance(event, Began):
             self._begin(event)
         elif isinstance(event, StepDone) and self.task is not None:
-            self.progress.update(self.task, completed=event.step, description=f"epoch {event.epoch}/{self.epochs}")
+            self.progress.update(
+                self.task, completed=event.step, description=f"epoch {event.epoch}/{self.epochs}"
+            )
         elif isinstance(event, EpochDone) and self.task is not None:
             self.progress.update(self.task, figures=figures(event.record))
         elif isinstance(event, FoldBegan):

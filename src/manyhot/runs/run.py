@@ -18,6 +18,7 @@ from manyhot.runs.source import is_embedded, open_data
 if TYPE_CHECKING:
     from torch import nn
 
+    from manyhot.data import Schema
     from manyhot.metrics import Result
     from manyhot.train import History
 
@@ -58,34 +59,29 @@ class Run:
         return self.predictor.space
 
     def predict(
-        self, rows: Any, *, topk: int | None = None, floor: float | None = None, row_ids: Sequence[str] | None = None
+        self,
+        rows: Any,
+        *,
+        topk: int | None = None,
+        floor: float | None = None,
+        row_ids: Sequence[str] | None = None,
     ) -> Predictions:
         """Label names of rows in memory, or of a file or folder; see `Predictor.predict`.
 
         Args:
-            rows: a path of a file or folder like the training data (labels are not needed), or rows in any form
-                of `inputs_of`: a list of texts or image paths, a DataFrame, a matrix.
+            rows: a path of a file or folder like the training data (labels are not needed), or rows in any
+                form of `inputs_of`: a list of texts or image paths, a DataFrame, a matrix.
             topk: the so many best labels of each row instead of those above the tuned cuts.
             floor: labels that score at least so much instead of those above the tuned cuts.
             row_ids: names of the rows.
         """
         if isinstance(rows, (str, Path)):
-            rows, row_ids = self.read_inputs(rows)
+            rows, row_ids = inputs_from(rows, self.predictor.schema)
         return self.predictor.predict(rows, topk=topk, floor=floor, row_ids=row_ids)
 
-    def read_inputs(self, path: "str | Path | list[str | Path]") -> tuple[Any, Any]:
-        """Inputs and row names of files, read as the training file was.
-
-        Raises:
-            RunError: the run was trained on rows in memory whose files manyhot never saw.
-        """
-        from manyhot.data import read_inputs
-
-        if self.predictor.schema is None:
-            raise RunError("this run was trained on rows in memory: give it rows, not a file")
-        return read_inputs(path, self.predictor.schema)
-
-    def evaluate(self, data: Any, labels: Any = None, *, allow_tuned_rows: bool = False, **read: Any) -> "Result":
+    def evaluate(
+        self, data: Any, labels: Any = None, *, allow_tuned_rows: bool = False, **read: Any
+    ) -> "Result":
         """Metrics on labelled rows, each beside the baseline's.
 
         Args:
@@ -103,7 +99,7 @@ class Run:
         return self.evaluate_table(open_data(data, labels, **read), allow_tuned_rows=allow_tuned_rows)
 
     def evaluate_table(self, table: Table, *, allow_tuned_rows: bool = False) -> "Result":
-        """`evaluate` on a table whose labels are this run's; see `rows_to_judge` for the rows that are taken."""
+        """`evaluate` on a table with the labels of this run; `rows_to_judge` says which rows are taken."""
         from manyhot.metrics import evaluate
 
         if table.space.names != self.space.names:
@@ -177,6 +173,22 @@ def read_metrics(folder: Path) -> "tuple[Result, Result]":
         raise RunError(f"{path} is damaged or was edited ({error}): restore it from a copy") from error
 
 
+def inputs_from(
+    path: "str | Path | list[str]", schema: "Schema | None", images: str | Path | None = None
+) -> tuple[Any, Any]:
+    """Inputs and row names of files, read as the training file was.
+
+    Raises:
+        InputError: the files cannot be read, or lack what the model reads.
+        RunError: the run does not know how files are read.
+    """
+    from manyhot.data import read_inputs
+
+    if schema is None:
+        raise RunError("this run does not say how files are read: give it rows from Python, not a file")
+    return read_inputs(path, schema, images=images)
+
+
 def named_rows(digest: str, table: Table) -> list[str]:
     """Names under which a rule remembers its rows: row "17" of other data is another row."""
     return [f"{digest[:16]}:{row_id}" for row_id in table.row_ids]
@@ -186,6 +198,7 @@ def _other_labels(found: LabelSpace, wanted: LabelSpace) -> str:
     strange = [name for name in found.names if name not in wanted]
     missing = [name for name in wanted.names if name not in found]
     return (
-        f"the data has other labels than the run: {len(strange)} that the run does not know ({strange[:3]}), "
-        f"{len(missing)} that the data lacks ({missing[:3]}): read it with the run's label space, space=run.space"
+        f"the data has other labels than the run, {len(strange)} that the run does not know ({strange[:3]}), "
+        f"and lacks {len(missing)} of the run's ({missing[:3]}): read it with the label space of the run, "
+        "space=run.space"
     )

@@ -1,4 +1,4 @@
-"""`predictions.parquet`: the scores of the rows that tuned and judged a run, kept so that cuts can be tuned and judged again."""
+"""`predictions.parquet`: scores of the rows that tuned and judged a run, so that both can be done again."""
 
 from pathlib import Path
 

@@ -15,10 +15,10 @@ def open_data(data: Any, labels: Any = None, *, space: Any = None, **options: An
     """The table that `data` means.
 
     Args:
-        data: a path; the name of an embedded data set when no such file is there; a `Table`; or rows in memory,
-            any form of `inputs_of`.
-        labels: with a path, the label column or columns. With rows in memory, their labels: a list of names for
-            each row, a DataFrame with one 0/1 column a label, or any form of `as_targets`.
+        data: a path; the name of an embedded data set when no such file is there; a `Table`; or rows in
+            memory, any form of `inputs_of`.
+        labels: with a path, the label column or columns. With rows in memory, their labels: a list of names
+            for each row, a DataFrame with one 0/1 column a label, or any form of `as_targets`.
         space: the label space, or the path of its file; None discovers the labels.
         options: of `manyhot.read`, with a path only.
 
@@ -63,7 +63,9 @@ def _in_memory(data: Any, labels: Any, space: LabelSpace | None) -> Table:
     inputs = inputs_of(data)
     targets, space = _targets_of(labels, space)
     if len(inputs) != len(targets):
-        raise InputError(f"expected labels for each row, got {len(inputs):,} rows and {len(targets):,} sets of labels")
+        raise InputError(
+            f"expected labels for each row, got {len(inputs):,} rows and {len(targets):,} sets of labels"
+        )
     sentence = f"{len(inputs):,} rows in memory, {len(space):,} labels"
     return Table.of(inputs, targets, space, sentence=sentence)
 
@@ -81,9 +83,9 @@ def _targets_of(labels: Any, space: LabelSpace | None) -> tuple[Targets, LabelSp
 
 def _are_names(labels: Any) -> bool:
     """Whether the rows hold names; rows that are all empty, or bare strings, go the same way."""
-    if not isinstance(labels, (list, tuple)) and not (isinstance(labels, np.ndarray) and labels.dtype == object):
+    if not isinstance(labels, (list, tuple)) and not (
+        isinstance(labels, np.ndarray) and labels.dtype == object
+    ):
         return False
     first = next((row for row in labels if isinstance(row, str) or len(row)), None)
     return first is None or isinstance(first, str) or isinstance(next(iter(first)), str)
-
-

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from manyhot.runs.learn import Learned
 
 
-def write_run(run: Run, folder: Path, origin: Origin, learned: "Learned", test: "Table", scores: "FloatArray") -> None:
+def write_run(
+    run: Run, folder: Path, origin: Origin, learned: "Learned", test: "Table", scores: "FloatArray"
+) -> None:
     """Write all parts of a run, then drop the checkpoints, which nothing needs any more.
 
     Args:

@@ -1,0 +1,108 @@
+"""`manyhot predict`: names for new rows, as a table, JSON lines or CSV."""
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import click
+
+from manyhot.cli._options import shared_options
+
+ROWS = 1024
+"""Rows that are scored and printed at a time, so that a long file shows its first names soon."""
+
+
+@click.command()
+@click.argument("run", type=click.Path())
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "--topk", type=click.IntRange(min=1), help="The so many best labels, not those above the tuned cuts."
+)
+@click.option("--floor", type=click.FloatRange(0, 1), help="Labels that score at least so much.")
+@click.option("--all-scores", is_flag=True, help="The score of every label.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True
+)
+@click.option(
+    "--images", type=click.Path(exists=True), help="Folder or zip that image names in a table are in."
+)
+@shared_options
+def command(
+    run: str,
+    inputs: tuple[str, ...],
+    topk: int | None,
+    floor: float | None,
+    all_scores: bool,
+    form: str,
+    images: str | None,
+    as_json: bool,
+) -> None:
+    """Name the labels of INPUT: files, folders, or - for JSON lines on standard input.
+
+    The cuts that were tuned with the model decide, unless --topk or --floor do. --json is --format jsonl.
+
+    \b
+      manyhot predict runs/a photos/*.jpg
+      manyhot predict runs/a new.csv --topk 3 --format csv > labels.csv
+      echo '{"text": "oil prices rise"}' | manyhot predict runs/a - --json
+    """
+    from manyhot.bundle import read_bundle
+    from manyhot.runs.run import inputs_from
+
+    predictor = read_bundle(run)
+    rows, names = inputs_from(list(inputs), predictor.schema, images)
+    slices = [slice(start, start + ROWS) for start in range(0, len(rows), ROWS)]
+    batches = (
+        predictor.predict(rows.take(part), topk=topk, floor=floor, row_ids=names[part]) for part in slices
+    )
+    records = (record for batch in batches for record in batch.records(all_scores=all_scores))
+    if form == "jsonl" or as_json:
+        print_lines(records)
+    elif form == "csv":
+        print_csv(records, predictor.space.names if all_scores else None)
+    else:
+        print_rows(records, snippets(rows))
+
+
+def print_lines(records: Iterable[dict[str, Any]]) -> None:
+    """One JSON object a row."""
+    import msgspec
+
+    for record in records:
+        click.echo(msgspec.json.encode(record))
+
+
+def print_csv(records: Iterable[dict[str, Any]], names: tuple[str, ...] | None) -> None:
+    """row, labels and scores joined by |; with `names`, a column for the score of each label instead."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["row", "labels", *(names or ["scores"])])
+    for record in records:
+        scores = [f"{value:.6g}" for value in record["scores"].values()]
+        labels = "|".join(record["labels"])
+        writer.writerow([record["row"], labels, *(scores if names else ["|".join(scores)])])
+
+
+def print_rows(records: Iterable[dict[str, Any]], texts: Iterator[str]) -> None:
+    """A line a row: its name, the beginning of its text, and its labels with their scores, best first."""
+    for record in records:
+        chosen = set(record["labels"])
+        scores = sorted(record["scores"].items(), key=lambda pair: (pair[0] not in chosen, -pair[1]))
+        told = [
+            f"{click.style(name, bold=True) if name in chosen else click.style(name, dim=True)} {score:.2f}"
+            for name, score in scores
+        ]
+        snippet = next(texts)
+        click.echo(
+            "  ".join(filter(None, (str(record["row"]), snippet and f"{snippet!r}", "  ".join(told) or "-")))
+        )
+
+
+def snippets(rows: Any, width: int = 40) -> Iterator[str]:
+    """The beginning of each text; nothing for other rows, whose names say enough."""
+    for row in range(len(rows)):
+        if rows.kind != "text":
+            yield ""
+            continue
+        text = " ".join(rows.values[row].split())
+        yield text if len(text) <= width else f"{text[: width - 3]}..."
