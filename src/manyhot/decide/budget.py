@@ -88,7 +88,7 @@ class ReviewBudget:
         for label in np.argsort(-rate, kind="stable"):
             column = scores[:, label]
             fresh = np.sort(column[~reviewed & (column < cuts[label])])
-            deeper = points.middle(np.arange(kept[label], over[label] + 1))
+            deeper = points.middle(np.arange(int(kept[label]), int(over[label]) + 1))
             price = len(fresh) - np.searchsorted(fresh, deeper)
             step = np.flatnonzero(price <= left)
             if len(step) and step[-1]:

@@ -24,7 +24,7 @@ class Calibration:
     """How scores become probabilities, not fitted yet.
 
     Args:
-        method: "platt" (logistic in the score), "beta" (three parameters, for scores in [0, 1]), "isotonic"
+        method: "platt" (logistic in the score, or in its log-odds where scores lie in [0, 1]), "beta" (three parameters, for scores in [0, 1]), "isotonic"
             (any rising function) or "temperature" (one factor on the logit).
         pool_below: labels with fewer positives share one map, fitted on all their cells together.
 

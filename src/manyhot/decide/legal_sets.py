@@ -133,7 +133,7 @@ def _within(links: Links, columns: NDArray[np.int64]) -> Links:
 
 
 def _best_forest(margins: NDArray[np.float64], links: Links) -> NDArray[np.bool_]:
-    """A label brings its margin and its worthy children, and is taken if that is >= 0 and its parent is taken."""
+    """A label brings its margin and its worthy children, taken if that is >= 0 and the parent is taken."""
     parent = dict(links.implies)
     order = list(TopologicalSorter({label: [above] for label, above in parent.items()}).static_order())
     worth = margins.copy()

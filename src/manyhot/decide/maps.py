@@ -25,7 +25,7 @@ class ProbabilityMap:
         method: one of `METHODS`.
         parameters: weights of the method's features; of "isotonic" the scores of its corners, then the
             probabilities there, which lines join.
-        logit: the scores were probabilities, so "temperature" works on their log-odds.
+        logit: the scores were probabilities, so "platt" and "temperature" work on their log-odds.
     """
 
     method: str
@@ -62,30 +62,27 @@ def fit_map(
         raise InputError(f"label {label!r}: beta calibration needs scores in [0, 1]; use platt")
     if method == "isotonic":
         return ProbabilityMap(method, _isotonic(scores, truth))
-    logit = method == "temperature" and inside
+    logit = method in ("platt", "temperature") and inside
     features = _features(method, scores, logit)
+    rising = len(features.T) - (method != "temperature")  # all features but the constant
     free = np.ones(features.shape[1], bool)
     weights = _logistic(features, _smoothed(truth), free)
-    # beta: a map that falls somewhere is refitted without the feature that makes it fall
-    if method == "beta" and (weights[:2] < 0).any():
-        free[int(np.argmin(weights[:2]))] = False
+    # A map must not fall: what makes it fall goes, one by one. Scores that rank a label backwards then say
+    # nothing of it, and its map is its prior.
+    while (weights[:rising] < 0).any():
+        free[int(np.argmin(weights[:rising]))] = False
         weights = _logistic(features, _smoothed(truth), free)
-    if method != "beta" and weights[0] < 0:
-        # scores that rank a label backwards say nothing of it: its map is its prior
-        weights = np.zeros_like(weights)
-        if method == "platt":
-            weights[1] = _prior(truth)
     return ProbabilityMap(method, weights, logit)
 
 
 def _features(method: str, scores: NDArray[Any], logit: bool) -> NDArray[np.float64]:
     values = np.asarray(scores, np.float64)
-    if method == "platt":
-        return np.stack([values, np.ones_like(values)], axis=-1)
     clipped = np.clip(values, EDGE, 1 - EDGE)
     if method == "beta":
         return np.stack([np.log(clipped), -np.log1p(-clipped), np.ones_like(values)], axis=-1)
-    return (np.log(clipped) - np.log1p(-clipped) if logit else values)[..., None]
+    if logit:
+        values = np.log(clipped) - np.log1p(-clipped)
+    return values[..., None] if method == "temperature" else np.stack([values, np.ones_like(values)], axis=-1)
 
 
 def _smoothed(truth: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -95,17 +92,12 @@ def _smoothed(truth: NDArray[np.float64]) -> NDArray[np.float64]:
     return low + (high - low) * truth
 
 
-def _prior(truth: NDArray[np.float64]) -> float:
-    mean = float(_smoothed(truth).mean()) if len(truth) else 0.5
-    return float(np.log(mean) - np.log1p(-mean))
-
-
 def _logistic(
     features: NDArray[np.float64], truth: NDArray[np.float64], free: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Weights of the largest likelihood by Newton's method with halved steps; fixed ones stay 0."""
     weights = np.zeros(features.shape[1])
-    if not len(truth):
+    if not len(truth) or not free.any():
         return weights
     own = features[:, free]
     scale = np.maximum(np.abs(own).max(axis=0), SMALL)

@@ -58,15 +58,15 @@ class _Rows:
         return hits
 
     def known(self, label: int) -> NDArray[np.bool_]:
-        known = np.asarray(self.scores[:, label] > -np.inf, bool)
+        known = (self.scores[:, label] > -np.inf).astype(np.bool_)
         if self.hidden is not None:
             known[self.hidden.indices[self.hidden.indptr[label] : self.hidden.indptr[label + 1]]] = False
         return known
 
     def assign(self, label: int, chosen: NDArray[np.bool_], sign: float = 1.0) -> None:
-        hits, chosen = self.hits(label), sign * (chosen & self.known(label))
-        self.tp += chosen * hits
-        self.fp += chosen * (1 - hits)
+        hits, change = self.hits(label), sign * (chosen & self.known(label))
+        self.tp += change * hits
+        self.fp += change * (1 - hits)
 
     def withdraw(self, label: int, chosen: NDArray[np.bool_]) -> None:
         self.assign(label, chosen, -1.0)

@@ -180,4 +180,4 @@ def _best_k(scores: ScoreMatrix, targets: Targets, floor: float, goal: Goal) -> 
         tp, assigned = tp.sum(axis=0), assigned.sum(axis=0)
         positives, negatives = positives.sum(), negatives.sum()
     value = goal.value(tp, assigned - tp, positives, negatives)
-    return 1 + int(np.argmax(value if value.ndim == 1 else value.mean(axis=0)))
+    return 1 + int(np.argmax(value if value.ndim == 1 else value.sum(axis=0)))
