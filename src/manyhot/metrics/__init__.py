@@ -8,17 +8,20 @@ from manyhot.metrics.paired import Difference, paired_test
 from manyhot.metrics.replicates import Bootstrap
 from manyhot.metrics.result import Result
 from manyhot.metrics.slices import Slice
+from manyhot.metrics.stream import Bounds, Stream
 from manyhot.metrics.table import METRICS, Metric, find_metric
 
 __all__ = [
     "METRICS",
     "Bootstrap",
+    "Bounds",
     "Counted",
     "Counts",
     "Difference",
     "Metric",
     "Result",
     "Slice",
+    "Stream",
     "Training",
     "evaluate",
     "find_metric",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot.labels import Targets
-from manyhot.metrics.calibration import shared_losses
+from manyhot.metrics.calibration import shared_gaps, shared_losses
 from manyhot.metrics.counts import Counts, Numbers, column_sums, label_known
 from manyhot.metrics.from_counts import ratio
 from manyhot.metrics.material import Material
@@ -111,6 +111,40 @@ class LearnedNothing(Material):
     def cell_losses(self) -> Numbers:
         """(2, rows): log loss and squared error of the shares."""
         return shared_losses(self.targets, self.shares)
+
+    @cached_property
+    def bin_gaps(self) -> Numbers:
+        """(rows, bins): see `calibration.bin_gaps`."""
+        return shared_gaps(self.targets, self.shares, self.label_known)
+
+    @cached_property
+    def label_calibration(self) -> Numbers:
+        """One bin: the share claimed against the share found."""
+        return np.abs(self.shares - ratio(self.label_positive, self.label_known))
+
+    def first_counts(self, k: int) -> Counts:
+        """Counts when each row gets the k labels with the largest shares, unknown ones passed over."""
+        order = np.argsort(-self.shares, kind="stable")
+        decided = np.zeros(self.targets.width)
+        decided[order[:k]] = self.weight.sum()
+        hits = np.zeros(self.targets.width)
+        hits[order[:k]] = self.label_positive[order[:k]]
+        if self.targets.unknown is not None:
+            self._pass_over_unknown(order, k, decided, hits)
+        return Counts.from_sums(hits, decided, self.label_positive, self.label_known)
+
+    def _pass_over_unknown(self, order: NDArray[np.intp], k: int, decided: Numbers, hits: Numbers) -> None:
+        """Correct the counts of `first_counts` in rows where one of the first k labels is unknown."""
+        hidden, positives = self.targets.unknown, self.targets.positives
+        assert hidden is not None, "called where there are unknown cells"
+        for row in np.flatnonzero(np.diff(hidden.indptr)):
+            gone = hidden.indices[hidden.indptr[row] : hidden.indptr[row + 1]]
+            own = positives.indices[positives.indptr[row] : positives.indptr[row + 1]]
+            candidates = order[: k + len(gone)]
+            kept = candidates[~np.isin(candidates, gone)][:k]
+            for labels, mass in ((order[:k], -self.weight[row]), (kept, self.weight[row])):
+                decided[labels] += mass
+                hits[labels[np.isin(labels, own)]] += mass
 
 
 def _all_zero(positive: Numbers, known: Numbers) -> Counts:

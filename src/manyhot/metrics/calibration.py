@@ -1,19 +1,23 @@
-"""Do probabilities mean what they say? Log loss, Brier score.
+"""Do probabilities mean what they say? Log loss, Brier score, expected calibration error.
 
 Source:
-    Brier, Monthly Weather Review 78, 1950 (per cell, the two-class form halved).
+    Brier, Monthly Weather Review 78, 1950 (per cell, the two-class form halved); Naeini, Cooper, Hauskrecht,
+    AAAI 2015 (calibration error), with bins of equal mass: Nixon et al., CVPR workshops 2019.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
+from scipy.sparse import csc_array, csr_array, issparse
 
 from manyhot.labels import Targets
 from manyhot.metrics.counts import Numbers, Sparse, row_sums
 
 ROWS = 1024  # rows of dense scores looked at together
+BINS = 15
+BUCKETS = (0x3F800000 >> 16) + 1  # leading halves of the float32 in [0, 1]
 
 
 def cell_losses(targets: Targets, scores: Any) -> Numbers:
@@ -72,3 +76,116 @@ def _positive(scores: NDArray[Any], limit: float) -> NDArray[Any]:
 
 def _sums(values: NDArray[Any], cells: Sparse) -> Numbers:
     return np.stack([row_sums(part, cells.indptr) for part in values.astype(np.float64)])
+
+
+def bin_gaps(targets: Targets, scores: Any, weight: Numbers) -> Numbers:
+    """Confidence minus positives of each row's known cells in each bin of the pooled cells, (rows, BINS).
+
+    The bins hold equal masses of cells, as far as scores allow: a bin ends only where scores differ by more
+    than the 128th part of an octave, so equal scores are never torn apart and the rows' order plays no part.
+
+    Args:
+        targets: hard. scores: dense or CSR, in [0, 1]; absent cells are 0. weight: (rows,).
+    """
+    from manyhot.kernels.pooled import cell_values
+
+    rows, labels = targets.shape
+    mass, gaps = np.zeros(BUCKETS), np.zeros((rows, BINS))
+    parts = list(_parts(scores))
+    for part_rows, values in parts:
+        mass += np.bincount(_bucket(values), weight[part_rows], minlength=BUCKETS)
+    mass[0] += weight.sum() * labels - mass.sum()  # absent cells
+    hidden = csr_array(targets.shape, dtype=bool) if targets.unknown is None else targets.unknown
+    at_unknown, _ = cell_values(scores, hidden)
+    mass -= np.bincount(_bucket(at_unknown), weight[_rows(hidden)], minlength=BUCKETS)
+    bins = equal_mass_bins(mass)
+    for part_rows, values in parts:
+        _add(gaps, part_rows, bins[_bucket(values)], values)
+    at_positive, _ = cell_values(scores, targets.positives)
+    _add(gaps, _rows(targets.positives), bins[_bucket(at_positive)], np.full(len(at_positive), -1.0))
+    _add(gaps, _rows(hidden), bins[_bucket(at_unknown)], -at_unknown)
+    return gaps
+
+
+def shared_gaps(targets: Targets, scores: Numbers, label_mass: Numbers) -> Numbers:
+    """`bin_gaps` when all rows have the same probabilities (labels,), known with the masses (labels,)."""
+    bucket = _bucket(scores)
+    bins = equal_mass_bins(np.bincount(bucket, label_mass, minlength=BUCKETS))[bucket]
+    gaps = np.tile(np.bincount(bins, scores, minlength=BINS), (len(targets), 1)).astype(np.float64)
+    labels = targets.positives.indices
+    _add(gaps, _rows(targets.positives), bins[labels], np.full(len(labels), -1.0))
+    if targets.unknown is not None:
+        hidden = targets.unknown.indices
+        _add(gaps, _rows(targets.unknown), bins[hidden], -scores[hidden])
+    return gaps
+
+
+def label_calibration(targets: Targets, scores: Any, weight: Numbers) -> Numbers:
+    """Expected calibration error of every label, (labels,): bins of equal mass, ties in one bin.
+
+    NaN where no cell of the label is known.
+    """
+    columns = csc_array(scores) if issparse(scores) else scores
+    positives = csc_array(targets.positives)
+    hidden = None if targets.unknown is None else csc_array(targets.unknown)
+    errors = np.full(targets.width, np.nan)
+    for label in range(targets.width):
+        values, truth, mass = np.zeros(len(targets)), np.zeros(len(targets)), weight.copy()
+        if issparse(scores):
+            values[_stored_rows(columns, label)] = columns.data[
+                columns.indptr[label] : columns.indptr[label + 1]
+            ]
+        else:
+            values[:] = columns[:, label]
+        truth[_stored_rows(positives, label)] = 1.0
+        if hidden is not None:
+            mass[_stored_rows(hidden, label)] = 0.0
+        if mass.any():
+            _, score = np.unique(values, return_inverse=True)
+            bins = equal_mass_bins(np.bincount(score, mass))[score]
+            errors[label] = np.abs(np.bincount(bins, mass * (values - truth))).sum() / mass.sum()
+    return errors
+
+
+def equal_mass_bins(mass: NDArray[Any]) -> NDArray[np.intp]:
+    """Bin of each of some consecutive stretches, such that bins hold about equal masses.
+
+    A stretch goes whole to the bin in which its middle lies.
+    """
+    total = mass.sum()
+    middle = np.cumsum(mass) - 0.5 * mass
+    if total <= 0:
+        return np.zeros(len(mass), np.intp)
+    return np.clip((BINS * middle / total).astype(np.intp), 0, BINS - 1)
+
+
+def _bucket(scores: NDArray[Any]) -> NDArray[np.intp]:
+    """Stretch of the number line by exponent and 7 bits of mantissa: 0 at 0, the last at 1."""
+    floats = np.ascontiguousarray(scores + 0.0, np.float32)  # + 0.0 makes -0.0 the same as 0.0
+    return (floats.view(np.uint32) >> 16).astype(np.intp)
+
+
+def _parts(scores: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    """Row and score of the stored cells, so many at a time that memory stays bounded."""
+    if issparse(scores):
+        yield _rows(scores), scores.data
+        return
+    for first in range(0, len(scores), ROWS):
+        part = scores[first : first + ROWS]
+        yield np.repeat(np.arange(first, first + len(part)), part.shape[1]), part.reshape(-1)
+
+
+def _add(gaps: Numbers, rows: NDArray[Any], bins: NDArray[Any], values: NDArray[Any]) -> None:
+    if not len(rows):
+        return
+    first, last = rows[0], rows[-1] + 1  # rows ascend
+    sums = np.bincount((rows - first) * BINS + bins, values, minlength=(last - first) * BINS)
+    gaps[first:last] += sums.reshape(-1, BINS)
+
+
+def _rows(cells: Sparse) -> NDArray[np.intp]:
+    return np.repeat(np.arange(cells.shape[0]), np.diff(cells.indptr))
+
+
+def _stored_rows(columns: Any, label: int) -> NDArray[Any]:
+    return columns.indices[columns.indptr[label] : columns.indptr[label + 1]]

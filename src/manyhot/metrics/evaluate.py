@@ -1,5 +1,6 @@
 """evaluate: all metrics of one set of predictions, from shared counts, ranks and sorts."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ HEADLINE = (
     "hamming", "exact", "jaccard_samples", "f1_micro", "f1_macro", "f1_samples",
     "precision_micro", "precision_macro", "recall_micro", "recall_macro",
     "ap_macro", "ap_micro", "auc_macro", "lrap", "coverage_error", "ranking_loss", "one_error",
-    "p@1", "p@3", "p@5", "ndcg@5", "psp@5", "log_loss", "brier",
+    "p@1", "p@3", "p@5", "ndcg@5", "psp@5", "log_loss", "brier", "ece",
 )  # fmt: skip
 
 
@@ -127,7 +128,7 @@ def _per_label(given: Material, wanted: Sequence[Metric], names: NDArray[Any]) -
         "known": given.targets.known_counts(),
     }
     for metric in wanted:
-        stem = metric.name.rsplit("_", 1)[0] if "_" in metric.name else metric.name
+        stem = re.sub(r"_(micro|macro|weighted)", "", metric.name)
         if stem not in table and (values := metric.recipe.per_label(given)) is not None:
             table[stem] = values
     return table

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from manyhot.labels import Targets
-from manyhot.metrics.calibration import cell_losses
+from manyhot.metrics.calibration import bin_gaps, cell_losses, label_calibration
 from manyhot.metrics.counts import Counts, Numbers, Overlap, column_sums, label_known, row_known
 from manyhot.metrics.threshold_free import Sweep, sweep_labels, sweep_pooled
 
@@ -83,6 +83,20 @@ class Material(ABC):
     def cell_losses(self) -> Numbers:
         """(2, rows): sums over known cells of log loss and squared error, scores read as probabilities."""
 
+    @cached_property
+    @abstractmethod
+    def bin_gaps(self) -> Numbers:
+        """(rows, bins): see `calibration.bin_gaps`."""
+
+    @cached_property
+    @abstractmethod
+    def label_calibration(self) -> Numbers:
+        """Expected calibration error of every label; no replicates."""
+
+    @abstractmethod
+    def first_counts(self, k: int) -> Counts:
+        """Counts of every label when the k first labels of each row are decided."""
+
 
 @final
 class Measured(Material):
@@ -99,6 +113,7 @@ class Measured(Material):
     ) -> None:
         self.targets, self.scores, self.decisions, self.weight = targets, scores, decisions, weight
         self.propensities, self.undefined = propensities, undefined
+        self._first: dict[int, Overlap] = {}
 
     def rows(self, index: NDArray[np.int64]) -> "Measured":
         """The same predictions of some rows only."""
@@ -149,3 +164,26 @@ class Measured(Material):
     def cell_losses(self) -> Numbers:
         """(2, rows): sums over known cells of log loss and squared error, scores read as probabilities."""
         return cell_losses(self.targets, self.scores)
+
+    @cached_property
+    def bin_gaps(self) -> Numbers:
+        """(rows, bins): see `calibration.bin_gaps`."""
+        return bin_gaps(self.targets, self.scores, self.weight)
+
+    @cached_property
+    def label_calibration(self) -> Numbers:
+        """Expected calibration error of every label."""
+        return label_calibration(self.targets, self.scores, self.weight)
+
+    def first_overlap(self, k: int) -> Overlap:
+        """The k first labels of each row laid over the targets."""
+        from manyhot.kernels.first_labels import first_labels
+
+        if k not in self._first:
+            chosen = Targets(first_labels(self.scores, self.targets.unknown, k))
+            self._first[k] = Overlap.of(self.targets, chosen)
+        return self._first[k]
+
+    def first_counts(self, k: int) -> Counts:
+        """Counts of every label when the k first labels of each row are decided."""
+        return self.first_overlap(k).by_label(self.weight)

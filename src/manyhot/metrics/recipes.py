@@ -1,4 +1,4 @@
-"""How a metric's value is made of shared material: four recipes, and every metric is one of them."""
+"""How a metric's value is made of shared material: a few recipes, and every metric is one of them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from manyhot.metrics.average import Average, Counted, over_labels, over_rows
 from manyhot.metrics.counts import Counts, Numbers
+from manyhot.metrics.from_counts import ratio
 from manyhot.metrics.material import Material
 
 LabelAverage = Literal["micro", "macro", "weighted"]
@@ -41,18 +42,19 @@ class OfLabelCounts(Recipe):
 
     def average(self, material: Material) -> Average:
         """See `Recipe`."""
-        return self._average(material.label_counts, material)
+        return self.of_counts(material.label_counts, material.undefined)
 
     def of_labels(self, material: Material, labels: NDArray[Any]) -> Average:
         """See `Recipe`."""
-        return self._average(material.label_counts.columns(labels), material)
+        return self.of_counts(material.label_counts.columns(labels), material.undefined)
 
-    def _average(self, counts: Counts, material: Material) -> Average:
+    def of_counts(self, counts: Counts, undefined: float | None = None) -> Average:
+        """The average from counts (labels,) alone, wherever they were counted."""
         if self.kind == "micro":
             cells = int(np.round(_first(counts.known).sum()))
             return Average(self.formula(counts.pooled()), Counted(cells, cells, "cells"))
         weights = counts.positive if self.kind == "weighted" else None
-        return over_labels(self.formula(counts), weights, material.undefined)
+        return over_labels(self.formula(counts), weights, undefined)
 
     def per_label(self, material: Material) -> Numbers:
         """See `Recipe`."""
@@ -68,9 +70,12 @@ class OfRowCounts(Recipe):
 
     def average(self, material: Material) -> Average:
         """See `Recipe`."""
+        return over_rows(*self.parts_of(material), material.weight, material.undefined)
+
+    def parts_of(self, material: Material) -> tuple[Numbers, Numbers]:
+        """Numerators and denominators of the rows, 0 where undefined."""
         values = self.formula(material.row_counts)
-        defined = (~np.isnan(values)).astype(np.float64)
-        return over_rows(np.nan_to_num(values), defined, material.weight, material.undefined)
+        return np.nan_to_num(values), (~np.isnan(values)).astype(np.float64)
 
 
 @final
@@ -83,6 +88,10 @@ class OfRows(Recipe):
     def average(self, material: Material) -> Average:
         """See `Recipe`."""
         return over_rows(*self.parts(material), material.weight, material.undefined)
+
+    def parts_of(self, material: Material) -> tuple[Numbers, Numbers]:
+        """Numerators and denominators of the rows, 0 where undefined."""
+        return self.parts(material)
 
 
 @final
@@ -111,6 +120,59 @@ class OfSweep(Recipe):
     def per_label(self, material: Material) -> Numbers:
         """See `Recipe`."""
         return getattr(material.label_sweep, self.quantity)
+
+
+@final
+@dataclass(frozen=True)
+class OfBins(Recipe):
+    """Distance of confidence and share of positives, over bins of the pooled cells."""
+
+    def average(self, material: Material) -> Average:
+        """See `Recipe`."""
+        gaps = np.abs(material.bin_gaps.T @ material.weight).sum(0)
+        cells = int(material.row_known.sum())
+        known = material.row_known @ material.weight
+        return Average(ratio(gaps, known), Counted(cells, cells, "cells"))
+
+
+@final
+@dataclass(frozen=True)
+class OfLabelBins(Recipe):
+    """The same for every label by itself, averaged."""
+
+    def average(self, material: Material) -> Average:
+        """See `Recipe`."""
+        return over_labels(material.label_calibration, None, material.undefined)
+
+    def of_labels(self, material: Material, labels: NDArray[Any]) -> Average:
+        """See `Recipe`."""
+        return over_labels(material.label_calibration[labels], None, material.undefined)
+
+    def per_label(self, material: Material) -> Numbers:
+        """See `Recipe`."""
+        return material.label_calibration
+
+
+@final
+@dataclass(frozen=True)
+class OfFirstCounts(Recipe):
+    """A ratio of each label's counts when the k first labels of every row are decided, mean over labels."""
+
+    formula: Callable[[Counts], Numbers]
+    k: int
+
+    def average(self, material: Material) -> Average:
+        """See `Recipe`."""
+        return over_labels(self.formula(material.first_counts(self.k)), None, material.undefined)
+
+    def of_labels(self, material: Material, labels: NDArray[Any]) -> Average:
+        """See `Recipe`."""
+        counts = material.first_counts(self.k).columns(labels)
+        return over_labels(self.formula(counts), None, material.undefined)
+
+    def per_label(self, material: Material) -> Numbers:
+        """See `Recipe`."""
+        return self.formula(material.first_counts(self.k))
 
 
 def _first(values: Numbers) -> Numbers:

@@ -188,6 +188,20 @@ class Replicates(Material):
         return self._given.cell_losses
 
     @cached_property
+    def bin_gaps(self) -> Numbers:
+        """As given: the bins stay those of all rows."""
+        return self._given.bin_gaps
+
+    @cached_property
+    def label_calibration(self) -> Numbers:
+        """Undefined: a label's bins are made anew for each weighting, which draws cannot share."""
+        return np.full((self.targets.width, self.weight.shape[1]), np.nan)
+
+    def first_counts(self, k: int) -> Counts:
+        """(labels, replicates)."""
+        return self._given.first_overlap(k).by_label(self.weight)
+
+    @cached_property
     def label_sweep(self) -> Sweep:
         """(labels, replicates)."""
         from manyhot.kernels import sweeps

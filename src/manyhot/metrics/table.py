@@ -13,7 +13,16 @@ from manyhot._check import one_of
 from manyhot.metrics import from_counts, ranking, top_k
 from manyhot.metrics.counts import Counts, Numbers
 from manyhot.metrics.material import Material
-from manyhot.metrics.recipes import OfLabelCounts, OfRowCounts, OfRows, OfSweep, Recipe
+from manyhot.metrics.recipes import (
+    OfBins,
+    OfFirstCounts,
+    OfLabelBins,
+    OfLabelCounts,
+    OfRowCounts,
+    OfRows,
+    OfSweep,
+    Recipe,
+)
 
 Needs = Literal["decisions", "scores", "probabilities", "scores and train"]
 
@@ -52,6 +61,9 @@ def find_metric(name: str) -> Metric:
     at = re.fullmatch(r"([a-z]+)@([1-9]\d*)", name)
     if at and at[1] in _AT:
         return _at(at[1], int(at[2]))
+    first = re.fullmatch(r"f1_macro@([1-9]\d*)", name)
+    if first:
+        return _f1_at(int(first[1]))
     f = re.fullmatch(r"f(\d+(?:\.\d+)?)_(micro|macro|weighted|samples)", name)
     if f:
         return _f_beta(float(f[1]), f[2], name)
@@ -110,6 +122,12 @@ def _at(stem: str, k: int) -> Metric:
     return Metric(f"{stem}@{k}", "top-k", needs, True, text.format(k=k), source, recipe)
 
 
+def _f1_at(k: int) -> Metric:
+    text = f"F1 when the first {k} labels of each row are decided, mean over labels"
+    recipe = OfFirstCounts(from_counts.f1, k)
+    return Metric(f"f1_macro@{k}", "top-k", "scores", True, text, "Schultheis et al., NeurIPS 2023", recipe)
+
+
 def _exact(counts: Counts) -> Numbers:
     return np.where(counts.known > 0, (counts.fp + counts.fn == 0) * 1.0, np.nan)
 
@@ -161,10 +179,17 @@ def _listed() -> list[Metric]:
         Metric("one_error", "ranking", "scores", False, "share of rows whose first label is wrong",
                "Schapire and Singer, Machine Learning 39, 2000", OfRows(ranking.one_error)),
         *[_at(stem, k) for stem in _AT for k in (1, 3, 5)],
+        *[_f1_at(k) for k in (1, 3, 5)],
         Metric("log_loss", "calibration", "probabilities", False, "mean log loss of the known cells, nats",
                "sklearn.metrics.log_loss", OfRows(partial(_losses, which=0))),
         Metric("brier", "calibration", "probabilities", False, "mean squared error of the known cells",
                "Brier 1950; sklearn.metrics.brier_score_loss", OfRows(partial(_losses, which=1))),
+        Metric("ece", "calibration", "probabilities", False,
+               "distance of confidence and share of positives, 15 equal bins of all cells",
+               "Naeini et al. 2015; Nixon et al. 2019", OfBins()),
+        Metric("ece_macro", "calibration", "probabilities", False,
+               "the same with bins of each label, mean over labels",
+               "Naeini et al. 2015; Nixon et al. 2019", OfLabelBins()),
     ]  # fmt: skip
 
 

@@ -1,0 +1,135 @@
+"""What evaluate refuses, each with the mend; and every form in which scores and decisions come."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.sparse import coo_array, csr_array
+
+from manyhot.errors import InputError, OptionError, ShapeError
+from manyhot.labels import LabelSpace, Targets
+from manyhot.metrics import METRICS, Bootstrap, evaluate, find_metric
+
+TARGETS = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]])
+SCORES = np.array([[0.9, 0.2, 0.6], [0.1, 0.8, 0.3], [0.7, 0.4, 0.5], [0.3, 0.2, 0.1]])
+DECISIONS = SCORES > 0.45
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"scores": DECISIONS}, InputError, r"nothing but 0 and 1.*predict_proba.*decisions="),
+        ({"scores": DECISIONS.astype(float)}, InputError, "nothing but 0 and 1"),
+        ({"scores": csr_array(DECISIONS.astype(float))}, InputError, "nothing but 0 and 1"),
+        ({"decisions": SCORES}, InputError, r"decisions hold 0\.9, wanted 0 or 1; pass it as scores="),
+        ({"decisions": csr_array(SCORES)}, InputError, r"decisions hold 0\.9"),
+        ({"decisions": Targets.from_dense(SCORES)}, InputError, r"decisions hold 0\.9"),
+        ({"scores": SCORES[:, :2]}, ShapeError, r"targets \(4, 3\), scores \(4, 2\)"),
+        ({"decisions": DECISIONS[:2]}, ShapeError, r"targets \(4, 3\), decisions \(2, 3\)"),
+        ({"decisions": DECISIONS[0]}, ShapeError, r"decisions \(rows, labels\), got shape \(3,\)"),
+        ({}, OptionError, "pass scores=, decisions= or both"),
+        (
+            {"scores": SCORES, "metrics": ["f1_macro"]},
+            OptionError,
+            "f1_macro needs decisions; pass decisions=",
+        ),
+        ({"decisions": DECISIONS, "metrics": "lrap"}, OptionError, "lrap needs scores; pass scores="),
+        ({"scores": 5 * SCORES, "metrics": "brier"}, OptionError, r"needs probabilities.*sigmoid"),
+        ({"scores": SCORES, "metrics": ["psp@3"]}, OptionError, "psp@3 needs scores and train.*train="),
+        ({"scores": SCORES, "metrics": ["f1_makro"]}, OptionError, "did you mean f1_macro"),
+        ({"scores": SCORES, "row_weight": [1, 1]}, ShapeError, r"row_weight of shape \(4,\)"),
+        ({"scores": SCORES, "row_weight": [1, 1, -1, 1]}, InputError, "row_weight must be finite, >= 0"),
+        ({"scores": SCORES, "train": TARGETS[:, :2]}, ShapeError, "train has 2 labels, targets have 3"),
+        ({"scores": SCORES, "by": {"site": [1, 2]}}, ShapeError, "one 'site' for each of 4 rows"),
+        ({"scores": SCORES, "intervals": Bootstrap(groups=[1])}, ShapeError, r"groups of shape \(4,\)"),
+        ({"scores": SCORES.astype(str)}, InputError, "scores .* of numbers"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_with_the_mend(options, error, message):
+    with pytest.raises(error, match=message):
+        evaluate(TARGETS, **options)
+
+
+@pytest.mark.parametrize(("option", "value"), [("replicates", 0), ("level", 1.5)])
+def test_bootstrap_options_are_checked_when_made(option, value):
+    with pytest.raises(OptionError, match=option):
+        Bootstrap(**{option: value})
+
+
+def test_nan_scores_are_refused_by_the_label_s_name():
+    scores = SCORES.copy()
+    scores[2, 1] = np.nan
+    space = LabelSpace(["red", "blue", "dress"])
+    with pytest.raises(InputError, match=r"NaN for label 'blue' in row 2.*unknown in the targets"):
+        evaluate(TARGETS, scores, space=space)
+    with pytest.raises(InputError, match="NaN for label 1 in row 2"):
+        evaluate(TARGETS, csr_array(scores))
+
+
+def test_soft_targets_are_refused():
+    with pytest.raises(InputError, match=r"targets\.harden\(0\.5\)"):
+        evaluate(SCORES, SCORES)
+
+
+def test_all_forms_of_scores_and_decisions_agree():
+    expected = evaluate(TARGETS, SCORES, DECISIONS, metrics="all").values
+    forms = [
+        (torch.tensor(SCORES), torch.tensor(DECISIONS)),
+        (pd.DataFrame(SCORES), pd.DataFrame(DECISIONS)),
+        (np.asfortranarray(SCORES), DECISIONS.astype(np.int8)),
+        (SCORES[:, ::-1][:, ::-1], Targets.from_dense(DECISIONS)),
+        (SCORES, coo_array(DECISIONS)),
+        (csr_array(SCORES), csr_array(DECISIONS)),
+    ]
+    for scores, decisions in forms:
+        values = evaluate(TARGETS, scores, decisions, metrics="all").values
+        np.testing.assert_allclose(list(values.values()), list(expected.values()), atol=1e-12)
+
+
+def test_half_precision_scores_are_read():
+    exact = SCORES.astype(np.float16)
+    result = evaluate(TARGETS, torch.tensor(exact), metrics=["ap_macro", "lrap"])
+    expected = evaluate(TARGETS, exact.astype(np.float64), metrics=["ap_macro", "lrap"])
+    assert result.values == expected.values
+    assert evaluate(TARGETS, torch.tensor(SCORES).bfloat16(), metrics="lrap")["lrap"] > 0
+
+
+def test_inputs_are_left_alone():
+    targets, scores, decisions = TARGETS.copy(), SCORES.copy(), DECISIONS.copy()
+    evaluate(targets, scores, decisions, metrics="all", train=targets, intervals=3)
+    assert (targets == TARGETS).all()
+    assert (scores == SCORES).all()
+    assert (decisions == DECISIONS).all()
+
+
+def test_one_row_one_label_and_no_row():
+    one = evaluate(
+        np.array([[1]]), np.array([[0.3]]), np.array([[1]]), metrics="all", train=np.array([[1], [0]])
+    )
+    assert one["exact"] == 1
+    assert np.isnan(one["auc_macro"])
+    none = evaluate(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3)), metrics="all")
+    assert np.isnan(none["f1_macro"])
+    assert str(none.counted["f1_macro"]) == "0/3 labels"
+
+
+def test_infinite_scores_rank():
+    scores = SCORES.copy()
+    scores[0, 0], scores[3, 0] = np.inf, -np.inf
+    assert evaluate(TARGETS, scores, metrics="ap_macro")["ap_macro"] == pytest.approx(1)
+
+
+def test_every_listed_metric_says_what_it_is():
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.description[0].islower() or metric.description[0] in "FCM"
+        assert metric.source
+        assert metric.family in {"sets", "ranking", "top-k", "threshold-free", "calibration"}
+
+
+def test_any_k_and_any_beta_can_be_asked_for():
+    names = ["p@2", "r@2", "ndcg@2", "f1_macro@2", "f0.5_macro", "f2_samples"]
+    assert list(evaluate(TARGETS, SCORES, DECISIONS, metrics=names)) == names
+    assert find_metric("p@7").needs == "scores"
+    with pytest.raises(OptionError, match="metric must be one of"):
+        find_metric("p@0")

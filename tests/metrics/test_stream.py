@@ -1,0 +1,81 @@
+"""Stream: batches and merged parts give what all rows give at once; binned values keep their bounds."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from manyhot.errors import InputError, OptionError, ShapeError
+from manyhot.metrics import Stream, evaluate
+
+NAMES = ["hamming", "f1_macro", "f1_micro", "f1_samples", "exact", "lrap", "p@2", "ndcg@3", "log_loss"]
+
+
+def rows(seed, count=60, labels=5):
+    rng = np.random.default_rng(seed)
+    targets = (rng.random((count, labels)) < 0.3).astype(float)
+    targets[rng.random((count, labels)) < 0.1] = np.nan
+    scores = np.clip(rng.normal(0.3, 0.2, (count, labels)) + 0.3 * np.nan_to_num(targets), 0, 1)
+    return targets, scores, scores > 0.5, rng.random(count) + 0.5
+
+
+@given(st.integers(0, 50), st.lists(st.integers(1, 59), max_size=3))
+@settings(max_examples=25, deadline=None)
+def test_batches_and_merged_streams_equal_all_rows_at_once(seed, cuts):
+    targets, scores, decisions, weight = rows(seed)
+    whole = evaluate(targets, scores, decisions, metrics=NAMES, row_weight=weight)
+    edges = [0, *sorted(set(cuts)), 60]
+    parts = []
+    for first, last in pairwise(edges):
+        stream = Stream(5, NAMES)
+        part = slice(first, last)
+        stream.update(targets[part], scores[part], decisions[part], row_weight=weight[part])
+        parts.append(stream)
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = part + joined
+    assert joined.rows == 60
+    assert joined.values() == pytest.approx(whole.values)
+
+
+@given(st.integers(0, 200), st.sampled_from([2, 8, 64]), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_bounds_hold_the_exact_value(seed, bins, sparse):
+    targets, scores, _, _ = rows(seed)
+    if sparse:
+        scores = csr_array(np.where(scores > 0.4, scores, 0))
+    names = ["ap_macro", "auc_macro"]
+    stream = Stream(5, names, bins=bins)
+    stream.update(targets[:30], scores[:30])
+    stream.update(targets[30:], scores[30:])
+    exact = evaluate(targets, scores, metrics=names)
+    for name in names:
+        bounds = stream.bounds(name)
+        assert bounds.low - 1e-12 <= exact[name] <= bounds.high + 1e-12
+        assert bounds.low - 1e-12 <= bounds.value <= bounds.high + 1e-12
+
+
+def test_many_bins_come_near():
+    targets, scores, _, _ = rows(1, count=500)
+    stream = Stream(5, ["ap_macro"], bins=1 << 14)
+    stream.update(targets, scores)
+    assert stream.values()["ap_macro"] == pytest.approx(evaluate(targets, scores)["ap_macro"], abs=1e-3)
+
+
+def test_what_a_stream_cannot_do_is_refused():
+    targets, scores, decisions, _ = rows(0)
+    with pytest.raises(OptionError, match=r"ap_micro needs all rows at once; evaluate\(\) gives it"):
+        Stream(5, ["ap_micro"])
+    with pytest.raises(OptionError, match="psp@5 needs all rows"):
+        Stream(5, ["psp@5"])
+    with pytest.raises(OptionError, match="lrap needs scores"):
+        Stream(5, ["lrap"]).update(targets, decisions=decisions)
+    with pytest.raises(InputError, match=r"scores in \[0, 1\]"):
+        Stream(5, ["auc_macro"]).update(targets, 3 * scores)
+    with pytest.raises(ShapeError, match="streams of one make"):
+        Stream(5, ["lrap"]) + Stream(4, ["lrap"])
+    with pytest.raises(OptionError, match="bounds are known for ap_macro and auc_macro"):
+        Stream(5, ["lrap"]).bounds("lrap")
