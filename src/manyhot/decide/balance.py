@@ -49,9 +49,9 @@ def balanced_points(points: OperatingPoints, counts: Counts, goal: Goal, weight:
 
 
 def least_weight(scores: ScoreMatrix, targets: Targets, goal: Goal, strength: float) -> float:
-    """The least of `WEIGHTS` whose micro figure on held-out rows is not below that of the global cut.
+    """The least weight whose micro figure on held-out rows is not below that of the global cut.
 
-    The weight with the highest micro figure where none is, and 0 with too few rows to hold any out.
+    The one of `WEIGHTS` with the highest micro figure where none is, and 0 with too few rows to hold any out.
     """
     rows, square = len(targets), _square(goal)
     if rows < 2 * FOLDS:
@@ -68,8 +68,19 @@ def least_weight(scores: ScoreMatrix, targets: Targets, goal: Goal, strength: fl
         counted += count_assigned(scores[outside], targets.rows(outside), [*cuts, everywhere])
     total = counted[:, 0] + counted[:, 1] + square * targets.label_counts().sum()
     figures = (1 + square) * counted[:, 0] / np.maximum(total, 1)
-    enough = np.flatnonzero(figures[:-1] >= figures[-1])
-    return WEIGHTS[enough[0] if len(enough) else int(np.argmax(figures[:-1]))]
+    return _crossing(figures[:-1], figures[-1])
+
+
+def _crossing(figures: NDArray[np.float64], wanted: float) -> float:
+    """Where the figures (weights,) first reach what is wanted, between two weights by a straight line."""
+    enough = np.flatnonzero(figures >= wanted)
+    if not len(enough):
+        return WEIGHTS[int(np.argmax(figures))]
+    k = int(enough[0])
+    if k == 0:
+        return WEIGHTS[0]
+    part = (wanted - figures[k - 1]) / (figures[k] - figures[k - 1])
+    return float(WEIGHTS[k - 1] + part * (WEIGHTS[k] - WEIGHTS[k - 1]))
 
 
 def count_assigned(

@@ -24,8 +24,9 @@ class Calibration:
     """How scores become probabilities, not fitted yet.
 
     Args:
-        method: "platt" (logistic in the score, or in its log-odds where scores lie in [0, 1]), "beta" (three parameters, for scores in [0, 1]), "isotonic"
-            (any rising function) or "temperature" (one factor on the logit).
+        method: "platt" (logistic in the score, or in its log-odds where scores lie in [0, 1]), "beta" (three
+            parameters, for scores in [0, 1]), "isotonic" (any rising function) or "temperature" (one factor
+            on the logit).
         pool_below: labels with fewer positives share one map, fitted on all their cells together.
 
     Source: Platt 1999; Kull, Silva Filho and Flach, AISTATS 2017; Zadrozny and Elkan, KDD 2002; Guo et al.,
