@@ -77,6 +77,15 @@ def row_figures(ranks: RowRanks) -> NDArray[np.float64]:
     return figures
 
 
+def best_sums(
+    values: NDArray[np.float64], starts: NDArray[Any], discounts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Discounted sum of each row's largest values, (rows,): the largest times discounts[0], and so on."""
+    sums = np.zeros(len(starts) - 1)
+    _best_sums(values, starts, discounts, sums)
+    return sums
+
+
 def _empty(positives: Sparse, unknown: Sparse | None) -> RowRanks:
     known = np.full(positives.shape[0], positives.shape[1], np.int64)
     if unknown is not None:
@@ -220,3 +229,23 @@ def _row_figures(starts, above, tied, known, figures):
         if negatives:
             figures[2, i] = wrong / (positives * negatives)
             figures[3, i] = 0.5 * half / (positives * negatives)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _best_sums(values, starts, discounts, sums):
+    k = len(discounts)
+    best = np.empty(k)
+    for row in range(len(starts) - 1):
+        size = 0
+        for p in range(starts[row], starts[row + 1]):
+            value = values[p]
+            if size == k and value <= best[k - 1]:
+                continue
+            at = min(size, k - 1)
+            while at > 0 and best[at - 1] < value:
+                best[at] = best[at - 1]
+                at -= 1
+            best[at] = value
+            size = min(size + 1, k)
+        for place in range(size):
+            sums[row] += best[place] * discounts[place]

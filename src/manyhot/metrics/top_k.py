@@ -92,16 +92,11 @@ def _ideal_discount(positives: Numbers, k: int) -> Numbers:
 def _inverse_propensities(material: Material) -> Numbers:
     if material.propensities is None:
         raise InputError("propensity-scored metrics need the training rows' label counts; pass train=")
-    return 1.0 / material.propensities[material.row_ranks.labels]
+    return (1.0 / material.propensities)[material.row_ranks.labels]
 
 
 def _best(material: Material, discounts: Numbers) -> Numbers:
     """Discounted sum of each row's largest inverse propensities."""
-    starts = material.row_ranks.starts
-    inverse, rows = _inverse_propensities(material), np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    order = np.lexsort((-inverse, rows))
-    place = np.arange(len(order)) - np.repeat(starts[:-1], np.diff(starts))
-    kept = place < len(discounts)
-    worth = np.zeros(len(order))
-    worth[kept] = inverse[order][kept] * discounts[place[kept]]
-    return row_sums(worth, starts)
+    from manyhot.kernels.ranks import best_sums
+
+    return best_sums(_inverse_propensities(material), material.row_ranks.starts, discounts)
