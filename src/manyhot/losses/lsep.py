@@ -1,0 +1,104 @@
+"""Pairs of a positive and a negative, all at once: the two log-sum-exps that factorise exp(z_n - z_p)."""
+
+from dataclasses import replace
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor
+
+from manyhot import _check
+from manyhot.kernels import words
+from manyhot.kernels.cells import Cells
+from manyhot.kernels.reduction import reduce_units
+from manyhot.kernels.row_sums import RowReading, row_sums
+from manyhot.kernels.torch_engine import computed
+from manyhot.kernels.transposed import transposed
+from manyhot.kernels.words import sigmoid, softplus
+from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.pointwise import side_weights
+from manyhot.losses.rowwise import Rowwise
+
+
+class LSEP(Rowwise):
+    """log(1 + sum over pairs of a positive p and a negative n of exp(z_n - z_p)), per row.
+
+    A smooth ranking loss over all pairs in the time of one pass. It says nothing about where to cut: shifting
+    a row's logits changes nothing. Rows without positives or without negatives cost 0.
+
+    Source:
+        Li, Song and Luo, "Improving Pairwise Ranking for Multi-label Image Classification", CVPR 2017,
+        arXiv:1704.03135; all pairs here, where the paper samples up to 1,000 of them.
+    """
+
+    @staticmethod
+    def row(lse_pos: Any, lse_neg: Any) -> tuple[Any, tuple[Any, ...]]:
+        """The sum over pairs is a product of two sums."""
+        slope = sigmoid(lse_pos + lse_neg)
+        return softplus(lse_pos + lse_neg), (slope, slope)
+
+
+class TwoWay(MultiLabelLoss):
+    """The pairs of every row and the pairs of every label: a positive outranks the negatives both ways.
+
+    A set of cells, a row or a column of the batch, costs
+    log(1 + exp(T_n LSE over negatives of z / T_n + T_p LSE over positives of -z / T_p)). Sets without
+    positives are left out. "mean" is the mean over rows plus the mean over labels; "sum" and "batchmean" add
+    both; "none" gives the costs of the rows, then those of the labels. The cost of a label depends on which
+    rows are in the batch: use large ones.
+
+    Args:
+        temperature_pos: T_p, > 0.
+        temperature_neg: T_n, > 0.
+
+    Source:
+        Kobayashi, "Two-way Multi-Label Loss", CVPR 2023. The authors' code hides cells by adding -100 to
+        their logits, which shows once logits are of that size; here they are left out.
+    """
+
+    def __init__(
+        self, temperature_pos: float = 4.0, temperature_neg: float = 1.0, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(**options)
+        _check.at_least("temperature_pos", temperature_pos, 1e-6)
+        _check.at_least("temperature_neg", temperature_neg, 1e-6)
+        self.temperature_pos, self.temperature_neg = temperature_pos, temperature_neg
+
+    def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
+        """Both ways, each reduced by its own count."""
+        z, weights = computed(logits), side_weights(self, cells)
+        plain = RowReading(
+            temperature_pos=self.temperature_pos,
+            temperature_neg=self.temperature_neg,
+            smoothing=self.smoothing,
+        )
+        weighted = replace(plain, positive_weight=weights[0], negative_weight=weights[1])
+        by_row, rows = self._costs(z, cells, weighted)
+        if cells.row_weight is not None:
+            by_row = by_row * cells.row_weight.to(z.dtype)
+        # In a column the weights of its label are the same everywhere, so they come before the sums.
+        by_label, labels = self._costs(z.t(), transposed(cells), plain, *weights)
+        if self.reduction == "none":
+            return torch.cat([by_row, by_label])
+        size = z.shape[0]
+        return reduce_units(by_row, self.reduction, size, rows) + reduce_units(
+            by_label, self.reduction, size, labels
+        )
+
+    def _costs(
+        self,
+        z: Tensor,
+        cells: Cells,
+        reading: RowReading,
+        positive_weight: Tensor | None = None,
+        negative_weight: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Cost of every set, and how many sets have positives."""
+        sums = row_sums(z, cells, reading, ("lse_pos", "lse_neg", "n_pos"))
+        up, down = sums["lse_pos"], sums["lse_neg"]
+        if positive_weight is not None:
+            up = up + positive_weight.to(z.dtype).log()
+        if negative_weight is not None:
+            down = down + negative_weight.to(z.dtype).log()
+        counted = sums["n_pos"] > 0
+        costs = words.softplus(self.temperature_pos * up + self.temperature_neg * down)
+        return costs * counted, counted.sum()  # not where: what is not finite has to show

@@ -1,0 +1,180 @@
+"""Pairs of a positive and a negative of a row, each with a cost of its own.
+
+Hinges are summed by one sort of the row, logistic costs by a walk through the positives, exponential ones by
+their factorisation; nowhere is there a matrix of all pairs. Weights multiply the mass of a cell, a pair
+has the product of both. Rows without positives or without negatives cost 0.
+"""
+
+from dataclasses import replace
+from typing import Literal, Unpack
+
+import torch
+from torch import Tensor
+
+from manyhot import _check
+from manyhot.kernels import words
+from manyhot.kernels.cells import Cells
+from manyhot.kernels.curves import Curves
+from manyhot.kernels.pairs import pair_sums, violations
+from manyhot.kernels.positives import Positives, positives, visible
+from manyhot.kernels.row_sums import masses, row_sums
+from manyhot.kernels.torch_engine import cell_costs
+from manyhot.losses.base import Options
+from manyhot.losses.cross_entropy import BCE
+from manyhot.losses.pointwise import side_weights
+from manyhot.losses.rowwise import RowCosts
+
+EULER = 0.5772156649015329  # the r-th harmonic number is digamma(r + 1) + EULER
+
+
+class MultiLabelMargin(RowCosts):
+    """Sum over pairs of max(0, margin - (z_p - z_n)), divided by the number of known labels, per row.
+
+    torch's `MultiLabelMarginLoss` for 0/1 targets, where torch wants padded class numbers. Not divided by the
+    number of pairs; `PairwiseHinge` is.
+
+    Args:
+        margin: by which a positive has to lead, > 0.
+
+    Source:
+        torch.nn.MultiLabelMarginLoss; Crammer and Singer, "A Family of Additive Online Algorithms for
+        Category Ranking", JMLR 2003.
+    """
+
+    def __init__(self, margin: float = 1.0, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        _check.at_least("margin", margin, 0.0)
+        self.margin = margin
+
+    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+        """Summed hinges by the width of the row."""
+        own, hinges, _ = _hinges(self, z, cells, self.margin)
+        known = cells.known_per_row().to(hinges.dtype)
+        return (own.added(own.mass * hinges) / known.clamp(min=1)).to(z.dtype)
+
+
+class PairwiseHinge(RowCosts):
+    """Mean over pairs of a positive and a negative of max(0, margin - (z_p - z_n)), per row.
+
+    Args:
+        margin: by which a positive has to lead, > 0.
+
+    Source:
+        Ranking SVM: Elisseeff and Weston, "A kernel method for multi-labelled classification", NIPS 2001.
+    """
+
+    def __init__(self, margin: float = 1.0, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        _check.at_least("margin", margin, 0.0)
+        self.margin = margin
+
+    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+        """Summed hinges by the mass of all pairs."""
+        own, hinges, _ = _hinges(self, z, cells, self.margin)
+        return (own.added(own.mass * hinges) / _pairs(self, z, cells)).to(z.dtype)
+
+
+class RankNet(RowCosts):
+    """Mean over pairs of a positive and a negative of log(1 + exp(z_n - z_p)), per row.
+
+    Source:
+        Burges et al., "Learning to Rank using Gradient Descent", ICML 2005.
+    """
+
+    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+        """Summed logistic costs by the mass of all pairs."""
+        seen, reading = visible(z, cells), self.reading(cells)
+        own = positives(seen, cells, reading)
+        costs = pair_sums(words.softplus, seen, masses(cells, reading, z.dtype)[1], own.rows, own.z)
+        return own.added(own.mass * costs) / _pairs(self, z, cells)
+
+
+class WARP(RowCosts):
+    """Hinges of the negatives that a positive does not lead by the margin, weighted by how many there are.
+
+    A positive with r such negatives costs H(r) / r times the sum of their hinges, H(r) = 1 + 1/2 + ... + 1/r:
+    the first places weigh most. Ranks are exact, not sampled; no gradient passes through them. The sum over
+    the row's positives.
+
+    Args:
+        margin: by which a positive has to lead, > 0.
+        per_violation: False multiplies by H(r) instead of H(r) / r.
+
+    Source:
+        Weston, Bengio and Usunier, "WSABIE: Scaling Up To Large Vocabulary Image Annotation", IJCAI 2011;
+        per_violation=False: Gong et al., "Deep Convolutional Ranking for Multilabel Image Annotation", 2014,
+        arXiv:1312.4894.
+    """
+
+    def __init__(self, margin: float = 1.0, per_violation: bool = True, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        _check.at_least("margin", margin, 0.0)
+        self.margin, self.per_violation = margin, per_violation
+
+    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+        """Summed hinges, each positive's by its rank."""
+        own, hinges, rank = _hinges(self, z, cells, self.margin)
+        weight = torch.digamma(rank + 1) + EULER
+        if self.per_violation:
+            weight = weight / rank.where(rank > 0, 1.0)
+        return own.added(own.mass * weight * hinges).to(z.dtype)
+
+
+class BPMLL(RowCosts):
+    """Mean over pairs of a positive and a negative of exp(c_n - c_p), with outputs c = tanh(z), per row.
+
+    Bounded: each pair costs between exp(-2) and exp(2). Both means are taken separately, which is the same.
+
+    Args:
+        activation: "tanh" (default, as published) or "sigmoid".
+
+    Source:
+        Zhang and Zhou, "Multilabel Neural Networks with Applications to Functional Genomics and Text
+        Categorization", IEEE TKDE 2006.
+    """
+
+    def __init__(self, activation: Literal["tanh", "sigmoid"] = "tanh", **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        self.activation = _check.one_of("activation", activation, ("tanh", "sigmoid"))
+
+    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+        """The product of two means."""
+        seen = visible(z, cells)
+        outputs = seen.tanh() if self.activation == "tanh" else seen.sigmoid()
+        sums = row_sums(outputs, cells, self.reading(cells), ("lse_pos", "lse_neg"))
+        return torch.exp(sums["lse_pos"] + sums["lse_neg"]) / _pairs(self, z, cells)
+
+
+class MultiLabelSoftMargin(RowCosts):
+    """Binary cross-entropy averaged over the known labels of a row; its unit is the row, not the cell.
+
+    torch's `MultiLabelSoftMarginLoss`; its `weight` is `label_weight` here. Where cells are unknown, a row
+    with few known ones weighs as much as any other, unlike in `BCE`.
+
+    Source:
+        torch.nn.MultiLabelSoftMarginLoss.
+    """
+
+    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+        """Mean cross-entropy."""
+        curves = Curves(
+            BCE.positive, BCE.negative, None, {}, *side_weights(self, cells), smoothing=self.smoothing
+        )
+        costs = cell_costs(z, replace(cells, row_weight=None), curves)
+        return costs.sum(1) / cells.known_per_row().to(z.dtype).clamp(min=1)
+
+
+def _hinges(loss: RowCosts, z: Tensor, cells: Cells, margin: float) -> tuple[Positives, Tensor, Tensor]:
+    """The positives, the summed hinges of each (positives,), and the mass of the negatives in them."""
+    reading, seen = loss.reading(cells), visible(z, cells)
+    own = positives(seen, cells, reading)
+    negative = masses(cells, reading, z.dtype)[1]
+    number, summed = violations(seen, negative, own.rows, own.z - margin)
+    return own, number * (margin - own.z) + summed, number.detach()
+
+
+def _pairs(loss: RowCosts, z: Tensor, cells: Cells) -> Tensor:
+    """(rows,) mass of all pairs of a positive and a negative; 1 where there is none."""
+    sums = row_sums(z.detach(), cells, loss.reading(cells), ("n_pos", "n_neg"))
+    pairs = sums["n_pos"] * sums["n_neg"]
+    return pairs.where(pairs > 0, 1.0)
