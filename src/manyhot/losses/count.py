@@ -1,0 +1,199 @@
+"""How many labels, and which: losses that learn the size of the label set with its members."""
+
+import math
+from typing import Any, Literal, Unpack
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from manyhot import _check
+from manyhot.errors import OptionError
+from manyhot.kernels import words
+from manyhot.kernels.cells import Cells
+from manyhot.kernels.formula import Curve, Scalar
+from manyhot.kernels.positives import positives, visible
+from manyhot.kernels.row_sums import row_sums
+from manyhot.kernels.words import minimum, sigmoid, softplus, where
+from manyhot.losses.base import Options
+from manyhot.losses.pointwise import Pointwise
+from manyhot.losses.rowwise import RowCosts
+
+LOG_RATE_LIMIT = 10.0
+"""From here, 22,026 labels, a rate exp(s) goes on as its tangent: exp(s) overflows, also as a gradient."""
+
+COUNTS = ("poisson", "mse", "mse_log", "negbin", "categorical")
+SOURCES = ("lse", "head", "sum_sigmoid")
+
+
+class CountDistribution(RowCosts):
+    """A row's labels as a count Z times a distribution: KL to softmax(z) plus a loss of the count.
+
+    Z is the sum of the row's target values, the model's rate of it is exp(s). Counts cost, each 0 where
+    exp(s) = Z and each also for Z = 0:
+
+    poisson      Z log Z - Z s + exp(s) - Z
+    mse          (exp(s) - Z)^2
+    mse_log      (log(1 + exp(s)) - log(1 + Z))^2
+    negbin       the Poisson cost for a variance of exp(s) + dispersion exp(s)^2
+    categorical  -log q_Z, q = softmax over k = 0 ... max_count of k s - log k! + bias_k
+
+    The KL part is 0 for Z = 0. With count="poisson", count_source="lse", z_weighting=True this is exactly
+    `GeneralizedKL`. `expected_counts` gives exp(s) for new rows: predict that many labels.
+
+    Args:
+        count: see above.
+        count_source: where s comes from: "lse" the log-sum-exp of the logits; "head" an own output of the
+            model, call the loss with the pair (logits, s), s (rows,); "sum_sigmoid" the log of the summed
+            probabilities.
+        weight: of the count's cost, >= 0.
+        z_weighting: multiply the KL part by Z.
+        dispersion: of "negbin", > 0.
+        max_count: of "categorical", counts above it are taken for it. Its bias (max_count + 1,) is a
+            parameter for the optimiser; at its start of 0 the distribution is Poisson's, cut off.
+
+    Source:
+        Cross Validated, question 207794; the identity with the Poisson likelihood is the factorisation of
+        independent Poisson counts into their sum and a multinomial. Cardinalities: Rezatofighi et al.,
+        "DeepSetNet", ICCV 2017, arXiv:1611.08998.
+    """
+
+    def __init__(
+        self,
+        count: Literal["poisson", "mse", "mse_log", "negbin", "categorical"] = "poisson",
+        count_source: Literal["lse", "head", "sum_sigmoid"] = "lse",
+        weight: float = 1.0,
+        z_weighting: bool = False,
+        dispersion: float = 1.0,
+        max_count: int = 20,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(**options)
+        self.count = _check.one_of("count", count, COUNTS)
+        self.count_source = _check.one_of("count_source", count_source, SOURCES)
+        _check.at_least("weight", weight, 0.0)
+        _check.at_least("dispersion", dispersion, 1e-6)
+        _check.at_least("max_count", max_count, 1)
+        self.weight, self.z_weighting, self.dispersion = weight, z_weighting, dispersion
+        self.max_count = max_count
+        self.bias = nn.Parameter(torch.zeros(max_count + 1)) if count == "categorical" else None
+
+    def joined(self, logits: Any) -> Any:
+        """With a head, logits whose log-sum-exp is the head's: softmax does not see the difference."""
+        if self.count_source != "head":
+            return logits
+        if not isinstance(logits, tuple):
+            raise OptionError(
+                "count_source='head' is called with the pair (logits, log of the count), got logits alone"
+            )
+        labels, log_rate = logits
+        return labels + (log_rate - torch.logsumexp(labels, dim=1))[:, None]
+
+    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+        """Distribution and count."""
+        names = ("lse_all", "dot_pos", "n_pos", "neg_entropy")
+        sums = row_sums(z, cells, self.reading(cells), names)
+        total = sums["n_pos"]
+        size = total.where(total > 0, 1.0)
+        divergence = sums["lse_all"] + (sums["neg_entropy"] - sums["dot_pos"]) / size - torch.log(size)
+        divergence = torch.where(total > 0, divergence, 0.0)
+        if self.z_weighting:
+            divergence = total * divergence
+        log_rate = sums["lse_all"]
+        if self.count_source == "sum_sigmoid":
+            chances = functional.logsigmoid(visible(z, cells))
+            log_rate = row_sums(chances, cells, self.reading(cells), ("lse_all",))["lse_all"]
+        return divergence + self.weight * self._count_cost(log_rate, total)
+
+    def expected_counts(self, logits: Any) -> Tensor:
+        """(rows,) expected number of labels.
+
+        Args:
+            logits: as the loss takes them.
+        """
+        z = self.joined(logits)
+        s = torch.logsumexp(functional.logsigmoid(z) if self.count_source == "sum_sigmoid" else z, dim=1)
+        if self.bias is None:
+            return rate_of(s)
+        return self._log_shares(s).exp() @ torch.arange(self.max_count + 1, device=z.device, dtype=z.dtype)
+
+    def _count_cost(self, s: Tensor, total: Tensor) -> Tensor:
+        if self.count == "mse":
+            return (rate_of(s) - total).square()
+        if self.count == "mse_log":
+            return (words.softplus(s) - torch.log1p(total)).square()
+        if self.count == "categorical":
+            place = total.detach().round().clamp(max=self.max_count).long()
+            return -self._log_shares(s).gather(1, place[:, None])[:, 0]
+        own = torch.special.xlogy(total, total) - total * s
+        if self.count == "poisson":
+            return own + rate_of(s) - total
+        trials = total + 1 / self.dispersion
+        spread = torch.log1p(self.dispersion * total) - words.softplus(s + math.log(self.dispersion))
+        return own - trials * spread
+
+    def _log_shares(self, s: Tensor) -> Tensor:
+        """(rows, max_count + 1) log-probability of each count."""
+        assert self.bias is not None
+        counts = torch.arange(self.max_count + 1, device=s.device, dtype=s.dtype)
+        level = self.bias.to(s.dtype) - torch.lgamma(counts + 1)
+        return torch.log_softmax(s[:, None] * counts + level, dim=1)
+
+
+class GeneralizedKL(RowCosts):
+    """Sum over labels of y log(y / q) - y + q with q = exp(z): a Poisson likelihood for every label.
+
+    The outputs are rates, not probabilities; their sum is the expected number of labels. 0 where q = y. From
+    a summed rate of 22,026 on, the cost goes on as its tangent.
+
+    Source:
+        Csiszar's I-divergence; the older answer to Cross Validated, question 207794.
+    """
+
+    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+        """All rates less what the positives explain."""
+        reading = self.reading(cells)
+        own = positives(z, cells, reading)
+        rates = rate_of(row_sums(z, cells, reading, ("lse_all",))["lse_all"])
+        return rates + own.added(own.mass * (torch.log(own.values) - own.z - 1))
+
+
+class AbsKL(Pointwise):
+    """|(t - q) log(t / q)| with q = sigmoid(z), target t and q kept at or above epsilon.
+
+    Symmetric in t and q. The choice of epsilon is part of the loss: at q = 0.5 a negative costs 7.7 with 1e-7
+    and 3.1 with 1e-3. A positive below epsilon has no slope.
+
+    Args:
+        epsilon: in (0, 0.1].
+
+    Source:
+        An older answer to Cross Validated, question 207794.
+    """
+
+    def __init__(self, epsilon: float = 1e-7, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        _check.between("epsilon", epsilon, 1e-30, 0.1)
+        self.epsilon = epsilon
+        self.depth = -math.log(epsilon)
+
+    @staticmethod
+    def positive(z: Scalar, epsilon: Scalar, depth: Scalar) -> Curve:
+        """-(1 - q) log q."""
+        p, miss, cost = sigmoid(z), sigmoid(-z), softplus(-z)
+        value = minimum(miss, 1.0 - epsilon) * minimum(cost, depth)
+        return value, where(cost < depth, -miss * (p * cost + miss), 0.0)
+
+    @staticmethod
+    def negative(z: Scalar, epsilon: Scalar, depth: Scalar) -> Curve:
+        """(q - epsilon) log(q / epsilon)."""
+        p, rest, ratio = sigmoid(z), sigmoid(-z), depth - softplus(-z)
+        inside = ratio > 0.0
+        value = where(inside, (p - epsilon) * ratio, 0.0)
+        return value, where(inside, rest * (p * ratio + p - epsilon), 0.0)
+
+
+def rate_of(s: Tensor) -> Tensor:
+    """exp(s), from `LOG_RATE_LIMIT` on its tangent."""
+    bent = math.exp(LOG_RATE_LIMIT) * (1 + s - LOG_RATE_LIMIT)
+    return torch.where(s > LOG_RATE_LIMIT, bent, torch.exp(s.clamp(max=LOG_RATE_LIMIT)))
