@@ -1,0 +1,242 @@
+"""Few positives known and little else: losses that ask something of the cells that nobody has labelled.
+
+Unknown is what the targets call unknown; with zeros="unknown" every 0 is, as in data where only what was
+seen was written down. Where negatives are known, they cost what they cost in BCE.
+"""
+
+from typing import Any, Literal, Unpack
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from manyhot import _check
+from manyhot.errors import InputError, OptionError, ShapeError
+from manyhot.kernels import words
+from manyhot.kernels.cells import Cells
+from manyhot.kernels.curves import Curves
+from manyhot.kernels.formula import Curve, Scalar
+from manyhot.kernels.torch_engine import cell_costs, computed
+from manyhot.kernels.words import sigmoid, softplus
+from manyhot.labels import as_targets
+from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.cross_entropy import BCE
+from manyhot.losses.long_tail import checked_counts
+from manyhot.losses.pointwise import side_weights
+from manyhot.losses.unobserved import ZEROS, EveryCell, zeros_unknown
+
+
+class EntropyMaximization(EveryCell):
+    """BCE of known cells; unknown ones cost -alpha times the entropy of p, so that the model stays open.
+
+    "mean" is over all cells of the batch, known or not. Not bounded below by 0: an unknown cell may cost
+    -alpha log 2.
+
+    Args:
+        alpha: >= 0; 0.1 to 0.2 in the paper.
+        zeros: "negative" (default) or "unknown".
+
+    Source:
+        Zhou et al., "Acknowledging the Unknown for Multi-label Learning with Single Positive Labels", ECCV
+        2022, arXiv:2203.16219.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.1,
+        zeros: Literal["negative", "unknown"] = "negative",
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(**options)
+        _check.at_least("alpha", alpha, 0.0)
+        self.alpha, self.zeros = alpha, _check.one_of("zeros", zeros, ZEROS)
+
+    def select(self, logits: Tensor, cells: Cells) -> Cells:  # noqa: ARG002
+        """Zeros become unknown if they mean that."""
+        return zeros_unknown(cells) if self.zeros == "unknown" else cells
+
+    @staticmethod
+    def positive(z: Scalar) -> Curve:
+        """-log p."""
+        return softplus(-z), -sigmoid(-z)
+
+    @staticmethod
+    def negative(z: Scalar) -> Curve:
+        """-log(1 - p)."""
+        return softplus(z), sigmoid(z)
+
+    @staticmethod
+    def unknown_cell(z: Scalar, alpha: Scalar) -> Curve:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """alpha (p log p + (1 - p) log(1 - p))."""
+        p, rest = sigmoid(z), sigmoid(-z)
+        return -alpha * (p * softplus(-z) + rest * softplus(z)), alpha * z * p * rest
+
+
+class ExpectedPositives(MultiLabelLoss):
+    """BCE of known cells plus ((mean over rows of the sum of p) - k)^2 / labels^2: k labels a row on average.
+
+    The penalty reads all cells, known or not, and lets the model choose where the positives are. "mean" is
+    over all cells of the batch, "sum" that times their number; with "none" every cell carries the penalty.
+
+    Args:
+        expected_positives: k, labels of a row on average, if all were known; by default what the training
+            targets have, which is too few if positives are missing.
+        label_counts: (labels,) and
+        num_rows: of the training set, for the default of k.
+        zeros: "negative" (default) or "unknown".
+
+    Source:
+        Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv:2106.09708 (EPR).
+        Their code adds 1e-5 inside every logarithm.
+    """
+
+    ignores_unknown = False
+
+    def __init__(
+        self,
+        expected_positives: float | None = None,
+        label_counts: ArrayLike | None = None,
+        num_rows: int | None = None,
+        zeros: Literal["negative", "unknown"] = "negative",
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(**options)
+        self.expected_positives = _expected(expected_positives, label_counts, num_rows)
+        self.zeros = _check.one_of("zeros", zeros, ZEROS)
+
+    def select(self, logits: Tensor, cells: Cells) -> Cells:  # noqa: ARG002
+        """Zeros become unknown if they mean that."""
+        return zeros_unknown(cells) if self.zeros == "unknown" else cells
+
+    def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
+        """Known cells and penalty."""
+        z = computed(logits)
+        penalty = _penalty(torch.sigmoid(z), self.expected_positives)
+        return _over_all_cells(known_costs(self, z, cells), penalty, self.reduction)
+
+
+class ROLE(MultiLabelLoss):
+    """The labels that nobody knows are learned along: a logit for every cell of the training set.
+
+    With p of the model and s of the table, stop marking a constant: half the BCE of known cells of p and s,
+    half the cross-entropies of p towards stop(s) and of s towards stop(p), half the penalties of
+    `ExpectedPositives` of both. Needs `row_ids` in every call, and `loss.parameters()` in the optimiser.
+
+    Args:
+        num_rows: rows of the training set.
+        label_counts: (labels,) positives of each label in the training set; here for their number, and for
+            the default of expected_positives.
+        expected_positives: labels of a row on average, if all were known.
+        train_targets: (num_rows, labels) what is known at the start: its positives begin at s = 0.995, its
+            known negatives at 0.005, everything else at 0.5.
+        zeros: "negative" (default) or "unknown".
+
+    Source:
+        Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv:2106.09708. Their
+        table begins with random logits around 0, their code adds 1e-5 inside every logarithm.
+    """
+
+    ignores_unknown = False
+
+    def __init__(
+        self,
+        num_rows: int,
+        label_counts: ArrayLike,
+        expected_positives: float | None = None,
+        train_targets: Any = None,
+        zeros: Literal["negative", "unknown"] = "negative",
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(**options)
+        _check.at_least("num_rows", num_rows, 1)
+        self.num_rows, self.zeros = num_rows, _check.one_of("zeros", zeros, ZEROS)
+        self.expected_positives = _expected(expected_positives, label_counts, num_rows)
+        start = torch.zeros(num_rows, len(checked_counts(label_counts)))
+        if train_targets is not None:
+            start = _starting_logits(train_targets, start, zeros)
+        self.label_logits = nn.Parameter(start)
+
+    @property
+    def width(self) -> int:
+        """Number of labels of the table."""
+        return self.label_logits.shape[1]
+
+    def select(self, logits: Tensor, cells: Cells) -> Cells:  # noqa: ARG002
+        """Zeros become unknown if they mean that."""
+        return zeros_unknown(cells) if self.zeros == "unknown" else cells
+
+    def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
+        """Model and table, each with the other as its teacher."""
+        z = computed(logits)
+        theta = self._theta(cells).to(z.dtype)
+        p, s = torch.sigmoid(z), torch.sigmoid(theta)
+        weight = _row_and_cell_weight(cells, z.dtype)
+        costs = known_costs(self, z, cells) + known_costs(self, theta, cells)
+        costs = costs + weight * (_cross(s.detach(), z) + _cross(p.detach(), theta))
+        penalty = _penalty(p, self.expected_positives) + _penalty(s, self.expected_positives)
+        return _over_all_cells(costs / 2, penalty / 2, self.reduction)
+
+    def _theta(self, cells: Cells) -> Tensor:
+        ids = cells.row_ids
+        if ids is None:
+            raise InputError(
+                "role remembers every row: call it with row_ids=, their numbers in the training set"
+            )
+        if len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < self.num_rows):
+            raise InputError(
+                f"row_ids must be in [0, {self.num_rows}), got {int(ids.min())} to {int(ids.max())}"
+            )
+        return self.label_logits[ids]
+
+
+def known_costs(loss: MultiLabelLoss, z: Tensor, cells: Cells) -> Tensor:
+    """(rows, labels) weighted BCE, 0 where unknown."""
+    curves = Curves(
+        BCE.positive, BCE.negative, None, {}, *side_weights(loss, cells), smoothing=loss.smoothing
+    )
+    return cell_costs(z, cells, curves)
+
+
+def _cross(towards: Tensor, z: Tensor) -> Tensor:
+    return towards * words.softplus(-z) + (1 - towards) * words.softplus(z)
+
+
+def _penalty(p: Tensor, expected: float) -> Tensor:
+    if not p.numel():
+        return p.sum()
+    return ((p.sum() / p.shape[0] - expected) / p.shape[1]).square()
+
+
+def _over_all_cells(costs: Tensor, penalty: Tensor, reduction: str) -> Tensor:
+    """Costs (rows, labels) and a penalty of the scale of their mean."""
+    if reduction == "none":
+        return costs + penalty
+    mean = costs.sum() / max(costs.numel(), 1) + penalty
+    return mean * {"mean": 1, "batchmean": costs.shape[1], "sum": costs.numel()}[reduction]
+
+
+def _row_and_cell_weight(cells: Cells, dtype: torch.dtype) -> Tensor:
+    weight = torch.ones((), dtype=dtype, device=cells.device)
+    if cells.cell_weight is not None:
+        weight = weight * cells.cell_weight.to(dtype)
+    return weight if cells.row_weight is None else weight * cells.row_weight.to(dtype)[:, None]
+
+
+def _expected(given: float | None, label_counts: ArrayLike | None, num_rows: int | None) -> float:
+    if given is not None:
+        _check.at_least("expected_positives", given, 0.0)
+        return float(given)
+    if label_counts is None or num_rows is None:
+        raise OptionError("give expected_positives, or label_counts and num_rows to take it from")
+    return float(checked_counts(label_counts).sum() / max(num_rows, 1))
+
+
+def _starting_logits(train_targets: Any, start: Tensor, zeros: str) -> Tensor:
+    sure = float(np.log(0.995 / 0.005))
+    given = as_targets(train_targets, start.shape[1])
+    if given.shape != tuple(start.shape):
+        raise ShapeError(f"train_targets must have shape {tuple(start.shape)}, got {given.shape}")
+    values = torch.from_numpy(given.to_dense())
+    start = torch.where(values > 0, sure, start)
+    return start if zeros == "unknown" else torch.where(values == 0, -sure, start)
