@@ -25,47 +25,92 @@ cells have an empty case: value 0, gradient 0.
 """
 
 from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.correction import SPLC, LargeLoss
+from manyhot.losses.count import AbsKL, CountDistribution, GeneralizedKL
 from manyhot.losses.cross_entropy import BCE, GCE, Poly1
 from manyhot.losses.focal import Asymmetric, AsymmetricPolynomial, Focal, Hill, RobustAsymmetric
+from manyhot.losses.gradient_balance import GHM, EQLv2
 from manyhot.losses.groups import GroupSoftmax
 from manyhot.losses.long_tail import LDAM, ClassBalanced, DistributionBalanced, LogitAdjusted
+from manyhot.losses.lovasz import LovaszHinge
+from manyhot.losses.lsep import LSEP, TwoWay
 from manyhot.losses.make import losses_for, make_loss
 from manyhot.losses.mixed import Mixed
+from manyhot.losses.overlap import SigmoidF1, SoftF1, SoftJaccard
+from manyhot.losses.partial import ClassAwareSelective, PartialBCE
 from manyhot.losses.pointwise import Pointwise
 from manyhot.losses.propensity import PropensityScored, Unbiased, propensities
+from manyhot.losses.rank_surrogates import PairwiseAUC, SmoothAP
+from manyhot.losses.ranking import BPMLL, WARP, MultiLabelMargin, MultiLabelSoftMargin, PairwiseHinge, RankNet
 from manyhot.losses.rowwise import RowCosts, Rowwise
+from manyhot.losses.single_positive import ROLE, EntropyMaximization, ExpectedPositives
+from manyhot.losses.softmax import DecoupledSoftmax, LabelDistributionKL, PickAllLabels, SoftmaxMultiHot
+from manyhot.losses.sparsemax import SparsemaxLoss
 from manyhot.losses.squared import MAE, MSE, Brier, SquaredHinge
 from manyhot.losses.table import LOSSES
+from manyhot.losses.threshold import AdaptiveThreshold
 from manyhot.losses.weighting import debias, label_weights
 from manyhot.losses.zlpr import ZLPR
 
 __all__ = [
     "BCE",
+    "BPMLL",
     "GCE",
+    "GHM",
     "LDAM",
     "LOSSES",
+    "LSEP",
     "MAE",
     "MSE",
+    "ROLE",
+    "SPLC",
+    "WARP",
     "ZLPR",
+    "AbsKL",
+    "AdaptiveThreshold",
     "Asymmetric",
     "AsymmetricPolynomial",
     "Brier",
+    "ClassAwareSelective",
     "ClassBalanced",
+    "CountDistribution",
+    "DecoupledSoftmax",
     "DistributionBalanced",
+    "EQLv2",
+    "EntropyMaximization",
+    "ExpectedPositives",
     "Focal",
+    "GeneralizedKL",
     "GroupSoftmax",
     "Hill",
+    "LabelDistributionKL",
+    "LargeLoss",
     "LogitAdjusted",
+    "LovaszHinge",
     "Mixed",
     "MultiLabelLoss",
+    "MultiLabelMargin",
+    "MultiLabelSoftMargin",
     "Options",
+    "PairwiseAUC",
+    "PairwiseHinge",
+    "PartialBCE",
+    "PickAllLabels",
     "Pointwise",
     "Poly1",
     "PropensityScored",
+    "RankNet",
     "RobustAsymmetric",
     "RowCosts",
     "Rowwise",
+    "SigmoidF1",
+    "SmoothAP",
+    "SoftF1",
+    "SoftJaccard",
+    "SoftmaxMultiHot",
+    "SparsemaxLoss",
     "SquaredHinge",
+    "TwoWay",
     "Unbiased",
     "debias",
     "label_weights",

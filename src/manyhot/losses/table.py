@@ -4,11 +4,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from manyhot.losses.base import MultiLabelLoss
+from manyhot.losses.correction import SPLC, LargeLoss
+from manyhot.losses.count import AbsKL, CountDistribution, GeneralizedKL
 from manyhot.losses.cross_entropy import BCE, GCE, Poly1
 from manyhot.losses.focal import Asymmetric, AsymmetricPolynomial, Focal, Hill, RobustAsymmetric
+from manyhot.losses.gradient_balance import GHM, EQLv2
 from manyhot.losses.long_tail import LDAM, ClassBalanced, DistributionBalanced, LogitAdjusted
+from manyhot.losses.lovasz import LovaszHinge
+from manyhot.losses.lsep import LSEP, TwoWay
+from manyhot.losses.overlap import SigmoidF1, SoftF1, SoftJaccard
+from manyhot.losses.partial import ClassAwareSelective, PartialBCE
 from manyhot.losses.propensity import PropensityScored, Unbiased
+from manyhot.losses.rank_surrogates import PairwiseAUC, SmoothAP
+from manyhot.losses.ranking import BPMLL, WARP, MultiLabelMargin, MultiLabelSoftMargin, PairwiseHinge, RankNet
+from manyhot.losses.single_positive import ROLE, EntropyMaximization, ExpectedPositives
+from manyhot.losses.softmax import DecoupledSoftmax, LabelDistributionKL, PickAllLabels, SoftmaxMultiHot
+from manyhot.losses.sparsemax import SparsemaxLoss
 from manyhot.losses.squared import MAE, MSE, Brier, SquaredHinge
+from manyhot.losses.threshold import AdaptiveThreshold
 from manyhot.losses.zlpr import ZLPR
 
 LOSSES: Mapping[str, type[MultiLabelLoss]] = MappingProxyType(
@@ -32,5 +45,37 @@ LOSSES: Mapping[str, type[MultiLabelLoss]] = MappingProxyType(
         "mse": MSE,
         "mae": MAE,
         "zlpr": ZLPR,
+        "lsep": LSEP,
+        "two-way": TwoWay,
+        "softmax": SoftmaxMultiHot,
+        "pal": PickAllLabels,
+        "kl": LabelDistributionKL,
+        "dsm": DecoupledSoftmax,
+        "sparsemax": SparsemaxLoss,
+        "atl": AdaptiveThreshold,
+        "margin": MultiLabelMargin,
+        "soft-margin": MultiLabelSoftMargin,
+        "pairwise-hinge": PairwiseHinge,
+        "ranknet": RankNet,
+        "warp": WARP,
+        "bp-mll": BPMLL,
+        "count": CountDistribution,
+        "gkl": GeneralizedKL,
+        "abs-kl": AbsKL,
+        "soft-f1": SoftF1,
+        "sigmoid-f1": SigmoidF1,
+        "soft-jaccard": SoftJaccard,
+        "lovasz": LovaszHinge,
+        "smooth-ap": SmoothAP,
+        "auc": PairwiseAUC,
+        "partial-bce": PartialBCE,
+        "csl": ClassAwareSelective,
+        "em": EntropyMaximization,
+        "epr": ExpectedPositives,
+        "role": ROLE,
+        "splc": SPLC,
+        "large-loss": LargeLoss,
+        "ghm": GHM,
+        "eqlv2": EQLv2,
     }
 )
