@@ -32,7 +32,7 @@ class Predictions(Sequence[list[str]]):
                 f"{len(decisions)} of decisions"
             )
         self.space = space
-        self.row_ids = tuple(row_ids)
+        self.row_ids = tuple(map(str, row_ids))
         self.scores = scores
         self.decisions = decisions
 

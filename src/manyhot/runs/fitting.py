@@ -24,7 +24,7 @@ from manyhot.runs.parts import FRACTIONS, Parts, parts_of
 from manyhot.runs.plan import Plan, claim, read_plan
 from manyhot.runs.progress import progress_where_seen
 from manyhot.runs.recipe import Recipe, training_options
-from manyhot.runs.run import CHECKPOINTS, Run, load, named_rows
+from manyhot.runs.run import CHECKPOINTS, Made, Run, load, named_rows
 from manyhot.runs.source import is_embedded, open_data
 from manyhot.runs.write import write_run
 
@@ -156,15 +156,16 @@ def _fit(
 
     scores = learned.model.scores(test.inputs)
     origin = _origin(data, table, recipe, parts, digest, learned)
+    made = Made(origin, learned.history, learned.tuned, learned.scores, test, scores)
     run = Run(
         Predictor(learned.model, learned.rule, schema=table.schema, origin=origin),
         _result(train, test, scores, learned.rule.decide(scores)),
         _result(train, test, scores, at_half(table.space).decide(scores)),
         folder=folder,
-        history=learned.history,
+        made=made,
     )
     if folder is not None:
-        write_run(run, folder, origin, learned, test, scores)
+        write_run(run, folder, made)
         tell(RunWritten(folder))
     return run
 

@@ -92,6 +92,8 @@ def parts_of(
     wanted = [name for name in missing if name == "test" or (name == "valid" and cut_valid)]
     if not wanted:
         return Parts(**given, how="as given")
+    if "valid" in missing and not cut_valid:
+        shares = np.array([shares[0] + shares[1], 0.0, shares[2]])
     rows, impossible = _parted(table, given["train"], wanted, shares, seed)
     how = f"stratified, seed {seed}"
     if "train" not in missing:

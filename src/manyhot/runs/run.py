@@ -1,13 +1,15 @@
 """A run: what one training made, in memory or in a folder."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from manyhot.bundle import Predictions, Predictor, read_bundle
+from manyhot._typing import FloatArray
+from manyhot.bundle import Origin, Predictions, Predictor, read_bundle
 from manyhot.data import Table
 from manyhot.errors import InputError, RunError
 from manyhot.labels import LabelSpace
@@ -27,6 +29,18 @@ HISTORY = "history.jsonl"
 CHECKPOINTS = "checkpoints"
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a run folder holds beside the model: kept by a run in memory until it is saved."""
+
+    origin: Origin
+    history: "History"
+    tuned: Table
+    tuned_scores: FloatArray
+    test: Table
+    test_scores: FloatArray
+
+
 class Run:
     """A trained model with its labels, its cuts and what it scored on rows it has never seen.
 
@@ -35,7 +49,7 @@ class Run:
         metrics: `Result` on the test rows with the tuned cuts, each value beside the baseline's.
         untuned: the same with every cut at one half.
         folder: where the run is kept; None for a run in memory.
-        history: of the training; None for a run that was loaded.
+        made: history, rows and scores of the training; None for a run that was loaded.
     """
 
     def __init__(
@@ -45,18 +59,36 @@ class Run:
         untuned: "Result",
         *,
         folder: Path | None = None,
-        history: "History | None" = None,
+        made: Made | None = None,
     ) -> None:
         self.predictor = predictor
         self.metrics = metrics
         self.untuned = untuned
         self.folder = folder
-        self.history = history
+        self.made = made
 
     @property
     def space(self) -> LabelSpace:
         """The labels, in the order of all score columns."""
         return self.predictor.space
+
+    @property
+    def history(self) -> "History | None":
+        """Of the training, epoch by epoch; None for a run that was loaded."""
+        return None if self.made is None else self.made.history
+
+    def save(self, folder: str | Path) -> None:
+        """Write a run that was fitted in memory into a new folder.
+
+        Raises:
+            RunError: the folder is taken, the disk is full, or the run has a folder already.
+        """
+        from manyhot.runs.write import write_run
+
+        if self.made is None or self.folder is not None:
+            raise RunError(f"the run is in {self.folder} already: copy that folder")
+        write_run(self, Path(folder), self.made)
+        self.folder = Path(folder)
 
     def predict(
         self,

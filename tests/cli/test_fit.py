@@ -1,0 +1,99 @@
+"""manyhot fit: what it prints, where the run goes, what it refuses."""
+
+import json
+
+import pytest
+
+from manyhot.cli._options import Setting
+from manyhot.cli.fit import free_folder
+
+
+def test_it_tells_what_it_does_and_what_came_out(fitted):
+    folder, result = fitted
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("read      ")
+    assert "150 rows, text in 'text', 3 labels in 'labels'" in lines[0]
+    assert lines[1] == "split     train 135 | test 15 (stratified, seed 0)"
+    assert lines[2].startswith("baseline  no label for any row scores: hamming 0.")
+    assert any(line.startswith("cuts      tuned for f1_macro out of fold on 135") for line in lines)
+    header = next(line for line in lines if "cut 0.5" in line)
+    assert header.split() == ["baseline", "cut", "0.5", "tuned", "cuts", "counted"]
+    assert any(line.startswith("F1 macro") and "3/3 labels" in line for line in lines)
+    assert lines[-2].startswith(f"run       {folder}")
+    assert lines[-1] == f"next      manyhot predict {folder} TEXTS.txt"
+    assert "epoch" in result.stderr
+    assert (folder / "manyhot.json").exists()
+
+
+def test_json_is_all_there_is_on_standard_output(manyhot, posts):
+    result = manyhot("fit", posts, "--out", "run", "--epochs", "1", "--json")
+    content = json.loads(result.stdout)
+    assert content["run"] == "run"
+    assert content["test"]["tuned"]["metrics"]["f1_macro"]["baseline"] == 0
+    assert "baseline" in result.stderr
+
+
+def test_runs_are_numbered_when_no_folder_is_named(manyhot, posts, tmp_path):
+    assert str(free_folder(str(posts))) == "runs/posts-1"
+    manyhot("fit", posts, "--epochs", "1")
+    assert (tmp_path / "runs" / "posts-1" / "manyhot.json").exists()
+    assert str(free_folder(str(posts))) == "runs/posts-2"
+    assert str(free_folder(".")).startswith(f"runs/{tmp_path.name}")
+    assert str(free_folder("openml:yeast")) == "runs/yeast-1"
+
+
+def test_options_reach_the_run(manyhot, posts, tmp_path):
+    result = manyhot(
+        "fit", posts, "--out", "run", "--encoder", "mlp", "--epochs", "2", "--batch-size", "16", "--lr", "0.01",
+        "--optimizer", "sgd", "--seed", "5", "--goal", "f1_micro", "--pos-weight", "sqrt", "--loss", "bce",
+        "--set", "momentum=0.5", "--set", "warmup=0", "--labels", "labels", "--text", "text",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    origin = json.loads((tmp_path / "run" / "manyhot.json").read_text())["origin"]
+    assert (origin["seed"], origin["goal"]) == (5, "f1_micro")
+    wanted = {
+        "epochs": 2,
+        "batch_size": 16,
+        "learning_rate": 0.01,
+        "optimizer": "sgd",
+        "momentum": 0.5,
+        "warmup": 0,
+    }
+    assert wanted.items() <= origin["options"].items()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("clip=1", ("clip", 1)), ("warmup=.1", ("warmup", 0.1)), ("augment=False", ("augment", False)),
+     ("checkpoint-seconds=5", ("checkpoint_seconds", 5)), ("monitor=f1_micro", ("monitor", "f1_micro"))],
+)  # fmt: skip
+def test_settings_are_numbers_words_or_truth_values(text, expected):
+    assert Setting().convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "name the DATA to train on, or --resume RUN"),
+        (["posts.jsnl"], 2, "posts.jsnl: no such file; "),
+        (["DATA", "--epochs", "none"], 2, "'none' is not a valid integer"),
+        (["DATA", "--epochs", "0"], 2, "epochs must be >= 1, got 0"),
+        (["DATA", "--loss", "bse"], 2, "did you mean"),
+        (["DATA", "--encoder", "mpl"], 2, "did you mean mlp"),
+        (["DATA", "--set", "clip"], 2, "expected name=value, got 'clip'"),
+        (["DATA", "--set", "clop=1"], 2, "did you mean clip"),
+        (["DATA", "--labels", "lables"], 1, "lables"),
+        (["DATA", "--image-size", "64"], 2, "size"),
+        (["--resume", "nowhere"], 1, "no such run: nowhere"),
+    ],
+)
+def test_wrong_use_is_code_2_and_bad_data_code_1(manyhot, posts, arguments, code, message):
+    result = manyhot("fit", *[posts if argument == "DATA" else argument for argument in arguments])
+    assert (result.exit_code, result.stdout.count("Traceback")) == (code, 0)
+    assert message in result.stderr
+
+
+def test_a_taken_folder_is_refused(manyhot, posts, fitted):
+    result = manyhot("fit", posts, "--out", fitted[0])
+    assert result.exit_code == 1
+    assert "holds a finished run already: choose another folder" in result.stderr
