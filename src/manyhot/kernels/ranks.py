@@ -165,7 +165,8 @@ def _rank_sparse(
         widest = max(widest, score_starts[i + 1] - score_starts[i])
     values = np.empty(widest, scores.dtype)
     columns = np.empty(widest, np.int64)
-    one = np.empty(1, scores.dtype)
+    wanted, owners = np.empty(widest, scores.dtype), np.empty(widest, np.int64)
+    higher, same = np.empty(widest, np.int32), np.empty(widest, np.int32)
     for i in range(len(starts) - 1):
         if starts[i] == starts[i + 1]:
             continue
@@ -180,16 +181,21 @@ def _rank_sparse(
             values[size] = scores[s]
             columns[size] = score_labels[s]
             size += 1
-        place = 0
+        place = found = 0
         for p in range(starts[i], starts[i + 1]):
             while place < size and columns[place] < labels[p]:
                 place += 1
             if place < size and columns[place] == labels[p]:
-                one[0] = values[place]
-                _rank_values(values[:size], one, above[p : p + 1], tied[p : p + 1])
+                wanted[found] = values[place]
+                owners[found] = p
+                found += 1
             else:
                 above[p] = size
                 tied[p] = known[i] - size
+        _rank_values(values[:size], wanted[:found], higher[:found], same[:found])
+        for f in range(found):
+            above[owners[f]] = higher[f]
+            tied[owners[f]] = same[f]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
