@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from manyhot import _check
-from manyhot.kernels import words
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.reduction import reduce_units
 from manyhot.kernels.row_sums import RowReading, row_sums
@@ -44,7 +43,8 @@ class TwoWay(MultiLabelLoss):
     log(1 + exp(T_n LSE over negatives of z / T_n + T_p LSE over positives of -z / T_p)). Sets without
     positives are left out. "mean" is the mean over rows plus the mean over labels; "sum" and "batchmean" add
     both; "none" gives the costs of the rows, then those of the labels. The cost of a label depends on which
-    rows are in the batch: use large ones.
+    rows are in the batch: use large ones. Weights of labels weigh cells in a row, and multiply the cost of
+    the label itself.
 
     Args:
         temperature_pos: T_p, > 0.
@@ -75,8 +75,9 @@ class TwoWay(MultiLabelLoss):
         by_row, rows = self._costs(z, cells, weighted)
         if cells.row_weight is not None:
             by_row = by_row * cells.row_weight.to(z.dtype)
-        # In a column the weights of its label are the same everywhere, so they come before the sums.
-        by_label, labels = self._costs(z.t(), transposed(cells), plain, *weights)
+        by_label, labels = self._costs(z.t(), transposed(cells), plain)
+        if weights[0] is not None:
+            by_label = by_label * weights[0].to(z.dtype)
         if self.reduction == "none":
             return torch.cat([by_row, by_label])
         size = z.shape[0]
@@ -84,21 +85,9 @@ class TwoWay(MultiLabelLoss):
             by_label, self.reduction, size, labels
         )
 
-    def _costs(
-        self,
-        z: Tensor,
-        cells: Cells,
-        reading: RowReading,
-        positive_weight: Tensor | None = None,
-        negative_weight: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def _costs(self, z: Tensor, cells: Cells, reading: RowReading) -> tuple[Tensor, Tensor]:
         """Cost of every set, and how many sets have positives."""
         sums = row_sums(z, cells, reading, ("lse_pos", "lse_neg", "n_pos"))
-        up, down = sums["lse_pos"], sums["lse_neg"]
-        if positive_weight is not None:
-            up = up + positive_weight.to(z.dtype).log()
-        if negative_weight is not None:
-            down = down + negative_weight.to(z.dtype).log()
         counted = sums["n_pos"] > 0
-        costs = words.softplus(self.temperature_pos * up + self.temperature_neg * down)
-        return costs * counted, counted.sum()  # not where: what is not finite has to show
+        inside = self.temperature_pos * sums["lse_pos"] + self.temperature_neg * sums["lse_neg"]
+        return softplus(inside) * counted, counted.sum()  # not where: what is not finite has to show
