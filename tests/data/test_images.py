@@ -113,12 +113,15 @@ def broken(kind):
     ("content", "why"),
     [
         (b"", "the file has 0 bytes"),
-        (b"<html>not found</html>", "not a readable image"),
+        (b"<html>not found</html>", "not a known image format"),
         (broken("JPEG"), "truncated"),
         (broken("PNG"), "truncated"),
         (broken("BMP"), "truncated"),
         (broken("WEBP"), ""),
-        (picture(size=(9000, 9000), mode="1", colour=1), "81,000,000|9,000 x 9,000 pixels in PNG"),
+        (
+            picture(size=(9000, 9000), mode="1", colour=1),
+            "9,000 x 9,000 pixels in PNG, more than the limit of 64,000,000",
+        ),
     ],
     ids=["zero bytes", "html", "jpeg", "png", "bmp", "webp", "huge png"],
 )
@@ -154,7 +157,7 @@ def test_a_jpeg_of_400_megapixels_is_decoded_at_a_reduced_scale(tmp_path):
 def test_a_png_of_400_megapixels_is_refused_before_it_is_decoded(tmp_path):
     path = tmp_path / "big.png"
     Image.new("1", (20_000, 20_000)).save(path, "PNG")
-    with pytest.warns(ManyhotWarning, match=r"big.png: .*more pixels than the limit of 64,000,000"):
+    with pytest.warns(ManyhotWarning, match=r"big.png: 20,000 x 20,000 pixels in PNG, more than the limit"):
         out = Images.of_paths([path]).decode([0], 16)
     assert not out.any()
 
@@ -317,3 +320,26 @@ def test_a_zip_that_is_none(tmp_path):
     path.write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(InputError, match=r"images.zip is not a readable zip file"):
         read(path)
+
+
+def test_columns_named_for_folders_of_images_are_refused(tree):
+    with pytest.raises(InputError, match=r"clothes has no columns, so labels= has no meaning here"):
+        read(tree, labels="tags")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM"])
+def test_damaged_bytes_never_raise_anything_but_unreadable(kind):
+    whole = io.BytesIO()
+    noise((40, 50)).save(whole, kind)
+    random = np.random.default_rng(0)
+    for trial in range(200):
+        data = bytearray(whole.getvalue())
+        for place in random.integers(0, 200 if trial % 2 else len(data), 4):
+            data[place] = random.integers(256)
+        data = bytes(data[: random.integers(1, len(data))] if trial % 5 == 0 else data)
+        try:
+            decoded = images_module.decode_bytes(data, 8)
+        except images_module.UNREADABLE:
+            continue
+        assert decoded.shape == (8, 8, 3)

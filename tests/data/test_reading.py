@@ -317,3 +317,13 @@ def test_taking_rows_keeps_everything_together(tmp_path):
     assert table.row_ids.tolist() == ["c", "a"]
     assert names(table) == [["blue"], ["dress", "red"]]
     assert table.inputs.values[1] == "one, two"
+
+
+def test_lists_in_json_lines_whatever_the_labels_hold(tmp_path):
+    rows = [["a", "b"], [], None, ["x\x1fy", " c "], ["", "a"], [None, "a"], "single", [3, True, 2.5]]
+    path = write(tmp_path / "a.jsonl", "\n".join(json.dumps({"text": "t", "labels": row}) for row in rows))
+    table = read(path)
+    expected = [{"a", "b"}, set(), set(), {"x\x1fy", "c"}, {"a"}, {"a"}, {"single"}, {"3", "true", "2.5"}]
+    known = table.targets.assume_negative().to_index_lists()
+    assert [{table.space.names[column] for column in row} for row in known] == expected
+    assert table.targets.known_mask().all(axis=1).tolist() == [True, True, False, *[True] * 5]

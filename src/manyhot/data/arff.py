@@ -14,9 +14,9 @@ from manyhot.data.arff_header import Attribute, Header, Labels, labels_of, parse
 from manyhot.data.files import Encoding, Lines, lines_of
 from manyhot.data.frames import Batch, fixed, short, together
 from manyhot.data.inputs import Columns, Inputs, SparseColumns, Texts
+from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import Marks, of_lists, read_marks
 from manyhot.data.piece import Piece
-from manyhot.data.roles import Wishes
 from manyhot.data.table import BadRow, LabelColumns, Schema
 from manyhot.errors import InputError
 

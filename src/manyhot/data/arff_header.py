@@ -9,8 +9,9 @@ from pathlib import Path
 
 from manyhot.data.files import bare_name
 from manyhot.data.frames import listed, short
+from manyhot.data.label_columns import Wishes, columns_named, label_names_in
 from manyhot.data.marks import NO, YES
-from manyhot.data.roles import PART_WORDS, Wishes, columns_named, label_names_in
+from manyhot.data.roles import PART_WORDS
 from manyhot.errors import InputError
 
 _ATTRIBUTE = re.compile(

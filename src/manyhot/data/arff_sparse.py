@@ -93,7 +93,7 @@ def _fast(bodies: list[bytes], places: list[int], header: Header) -> _Cells | No
         return None
     counts = np.fromiter((body.count(b",") + 1 if body else 0 for body in bodies), np.int64, len(bodies))
     text = b" ".join(body for body in bodies if body).replace(b",", b" ")
-    pairs = numbers_in(text, " ", 2 * int(counts.sum()))
+    pairs = numbers_in(text, b" ", 2 * int(counts.sum()))
     if pairs is None:
         return None
     attributes = pairs[::2]

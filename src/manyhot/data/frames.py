@@ -104,13 +104,18 @@ def as_number(column: "pl.Series") -> "pl.Series | None":
     sample = column.head(64).drop_nulls()
     if len(sample) and not _numbers(sample).is_not_null().any() and not sample.is_in(list(MISSING)).any():
         return None
-    cells = column.str.strip_chars()
-    cells = cells.set(cells.is_in(list(MISSING)), None)
-    values = _numbers(cells)
-    if values.null_count() != cells.null_count() or values.null_count() == len(values):
+    cells, values = column, column.cast(pl.Float64, strict=False)
+    if values.null_count() != cells.null_count():  # spaces, or codes for missing cells
+        cells = column.str.strip_chars()
+        cells = cells.set(cells.is_in(list(MISSING)), None)
+        values = cells.cast(pl.Float64, strict=False)
+    if values.null_count() != cells.null_count():
         return None
-    whole = cells.cast(pl.Int64, strict=False)
-    return whole if whole.null_count() == cells.null_count() else values
+    values = values.fill_nan(None)
+    if values.null_count() == len(values):
+        return None
+    whole = (values % 1 == 0) & (values.abs() < 2**53)
+    return values.cast(pl.Int64) if whole.all() else values
 
 
 def _numbers(cells: "pl.Series") -> "pl.Series":

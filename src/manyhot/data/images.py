@@ -5,9 +5,11 @@ import os
 import threading
 import warnings
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -30,15 +32,17 @@ MAX_JPEG_PIXELS = 2_000_000_000
 THREADS = min(8, os.cpu_count() or 1)
 # what the last bytes of a whole file hold
 ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
-UNREADABLE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    MemoryError,
-    zipfile.BadZipFile,
-    NotImplementedError,
+READERS = (
+    (b"\xff\xd8\xff", "JpegImagePlugin", "JpegImageFile"),
+    (b"\x89PNG\r\n\x1a\n", "PngImagePlugin", "PngImageFile"),
+    (b"GIF8", "GifImagePlugin", "GifImageFile"),
+    (b"BM", "BmpImagePlugin", "BmpImageFile"),
+    (b"RIFF", "WebPImagePlugin", "WebPImageFile"),
+    (b"II*\0", "TiffImagePlugin", "TiffImageFile"),
+    (b"MM\0*", "TiffImagePlugin", "TiffImageFile"),
+    *((b"P%d" % kind, "PpmImagePlugin", "PpmImageFile") for kind in range(1, 7)),
 )
+UNREADABLE = (OSError, ValueError, MemoryError, NotImplementedError, zipfile.BadZipFile)
 
 
 class Source(Protocol):
@@ -299,28 +303,36 @@ def decode_bytes(data: bytes, size: int) -> NDArray[np.uint8]:
         fault = _too_large(image)
         if fault:
             raise ValueError(fault)
-        image.draft("RGB", (size, size))
-        image.load()
-        if image.getexif().get(0x0112, 1) != 1:
-            image = ImageOps.exif_transpose(image)
-        return _squared(image, size)
+        with _decoder_faults():
+            image.draft("RGB", (size, size))
+            image.load()
+            upright = ImageOps.exif_transpose(image) if image.getexif().get(0x0112, 1) != 1 else image
+            return _squared(upright, size)
 
 
 def _opened(data: bytes) -> "Image.Image":
-    from PIL import Image, JpegImagePlugin
+    """The image of its first bytes' format, not decoded yet.
 
-    if (
-        data[:2] == b"\xff\xd8"
-    ):  # Image.open refuses a large JPEG before its reduced decoding can be asked for
-        return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own, lower limit follows
-        try:
-            return Image.open(io.BytesIO(data))
-        except Image.DecompressionBombError as error:
-            raise ValueError(
-                f"more pixels than the limit of {MAX_PIXELS:,}: save it smaller, or as JPEG"
-            ) from error
+    `Image.open` would refuse a large JPEG before its reduced decoding can be asked for, and warn of others
+    below our limit, in a way that threads cannot silence; so the reader is chosen here.
+    """
+    module, name = next((reader[1:] for reader in READERS if data.startswith(reader[0])), ("", ""))
+    if not module or (name == "WebPImageFile" and data[8:12] != b"WEBP"):
+        raise ValueError("not a known image format")
+    reader = getattr(import_module(f"PIL.{module}"), name)
+    with _decoder_faults():
+        return reader(io.BytesIO(data))
+
+
+@contextmanager
+def _decoder_faults() -> Iterator[None]:
+    """Any failure of a decoder as `OSError`: damaged bytes make them fail in every way there is."""
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise OSError(str(error) or type(error).__name__) from error
 
 
 def _too_large(image: "Image.Image") -> str | None:
@@ -373,5 +385,4 @@ def _judge(head: bytes, tail: bytes, size: int) -> tuple[str | None, bool]:
 
 
 def _short(error: Exception) -> str:
-    text = str(error).split("\n")[0]
-    return "unknown format" if "cannot identify" in text else text or type(error).__name__
+    return str(error).split("\n")[0] or type(error).__name__

@@ -15,6 +15,7 @@ from manyhot.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
+UNIT_SEPARATOR = "\x1f"
 _decoder = msgspec.json.Decoder()
 
 
@@ -96,18 +97,29 @@ def _column(name: str, values: list[Any]) -> "pl.Series":
             name, [None if value is None else float(value) for value in values], dtype=pl.Float64
         )
     if list in kinds:
-        return pl.Series(name, [_strings(value) for value in values], dtype=pl.List(pl.String))
+        return _lists(name, [_strings(value) for value in values])
     return pl.Series(name, [None if value is None else _string(value) for value in values], dtype=pl.String)
 
 
-def _strings(value: Any) -> list[str | None] | None:
+def _lists(name: str, values: list[list[str] | None]) -> "pl.Series":
+    """Lists of strings as a column: joined here and split by polars, several times as fast as row by row."""
+    import polars as pl
+
+    joined = [None if value is None else UNIT_SEPARATOR.join(value) for value in values]
+    breaks = sum(len(value) - 1 for value in values if value)
+    if sum(cell.count(UNIT_SEPARATOR) for cell in joined if cell) != breaks:
+        return pl.Series(name, values, dtype=pl.List(pl.String))
+    cells = pl.Series(name, joined, dtype=pl.String)
+    empty = pl.lit([], dtype=pl.List(pl.String))
+    lists = pl.when(pl.col(name) == "").then(empty).otherwise(pl.col(name).str.split(UNIT_SEPARATOR))
+    return cells.to_frame().select(lists.alias(name)).to_series()
+
+
+def _strings(value: Any) -> list[str] | None:
     if value is None:
         return None
-    return (
-        [None if item is None else _string(item) for item in value]
-        if isinstance(value, list)
-        else [_string(value)]
-    )
+    items = value if isinstance(value, list) else [value]
+    return [item if type(item) is str else _string(item) for item in items if item is not None]
 
 
 def _string(value: Any) -> str:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from manyhot.data.inputs import SparseColumns
+from manyhot.data.label_columns import Wishes, label_names_in
 from manyhot.data.marks import of_lists
 from manyhot.data.piece import Piece
-from manyhot.data.roles import Wishes, label_names_in
 from manyhot.data.sparse_text import SparseRows, read_rows
 from manyhot.data.table import Schema
 from manyhot.errors import InputError

@@ -7,8 +7,9 @@ from pathlib import Path
 from manyhot._check import one_of
 from manyhot.data import arff, fasttext, libsvm, tabular, trees, xmc
 from manyhot.data.files import bare_name, existing, head_of, layout_of, shown
+from manyhot.data.label_columns import Wishes
 from manyhot.data.piece import Piece, join
-from manyhot.data.roles import PART_WORDS, Roles, Wishes
+from manyhot.data.roles import PART_WORDS, Roles
 from manyhot.data.table import PARTS, Table
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace
@@ -133,18 +134,19 @@ class _Reader:
 
     def read(self, path: Path) -> Piece:
         if path.is_dir() or self.layout in ("images", "folders"):
-            return self._kept(trees.read_tree(path, self.wishes.separator))
+            return self._kept(self._tree(path))
         head = head_of(path)
         layout, warning = self._layout(path, head)
         if layout in tabular.TABULAR:
             piece, self.roles = tabular.read_piece(path, layout, self.wishes, self.images, self.roles)  # type: ignore[arg-type]
         elif layout == "zip":
-            piece = trees.read_tree(path, self.wishes.separator)
+            piece = self._tree(path)
         elif layout == "arff":
             piece = arff.read_piece(path, self.wishes, self.xml)
         elif layout == "libsvm":
             piece = libsvm.read_piece(path, self.wishes, self.first)
         elif layout == "fasttext":
+            self._refuse_columns(path, "the labels stand in front of each text")
             piece = fasttext.read_piece(path)
         elif layout == "xmc":
             piece = xmc.read_piece(path, self.wishes)
@@ -162,6 +164,22 @@ class _Reader:
         if warning:
             piece.warnings.append(warning)
         return self._kept(piece)
+
+    def _tree(self, path: Path) -> Piece:
+        self._refuse_columns(path, "the labels come from the names of the folders")
+        return trees.read_tree(path, self.wishes.separator)
+
+    def _refuse_columns(self, path: Path, why: str) -> None:
+        """Columns were named for data that has none: nothing the caller says is passed over in silence."""
+        said = [
+            name
+            for name in ("labels", "text", "image", "features", "split", "group")
+            if getattr(self.wishes, name)
+        ]
+        if said:
+            raise InputError(
+                f"{path.name} has no columns, so {said[0]}= has no meaning here ({why}): leave it out"
+            )
 
     def _kept(self, piece: Piece) -> Piece:
         if self.first is None:

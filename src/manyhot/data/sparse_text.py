@@ -1,6 +1,6 @@
 """Lines of `labels index:value index:value`, the body of libsvm and extreme-classification files."""
 
-import warnings
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +71,7 @@ def read_rows(path: Path, *, after: int = 0, blank_is_row: bool = False) -> Spar
 
 def _blocks(path: Path, after: int, blank_is_row: bool) -> Iterator[SparseRows]:
     for lines in lines_of(path, Encoding()):
-        rows = lines.data.split(b"\n")[:-1]
+        rows = lines.data.replace(b"\t", b" ").split(b"\n")[:-1]
         places = np.arange(lines.first, lines.first + len(rows))
         if lines.first <= after:
             rows, places = rows[after - lines.first + 1 :], places[after - lines.first + 1 :]
@@ -97,11 +97,11 @@ def _parse(labels: list[bytes], features: list[bytes], places: NDArray[np.int64]
     label_counts = np.fromiter(
         (part.count(b",") + 1 if part else 0 for part in labels), np.int64, len(labels)
     )
-    codes = _whole_numbers(b",".join(part for part in labels if part), ",", int(label_counts.sum()))
+    codes = _whole_numbers(b",".join(part for part in labels if part), b",", int(label_counts.sum()))
     lengths = np.fromiter((part.count(b":") for part in features), np.int64, len(features))
-    pairs = numbers_in(b" ".join(features).replace(b":", b" "), " ", 2 * int(lengths.sum()))
+    pairs = numbers_in(b" ".join(features).replace(b":", b" "), b" ", 2 * int(lengths.sum()))
     if codes is None or pairs is None or (pairs[::2] != np.floor(pairs[::2])).any() or (pairs[::2] < 0).any():
-        return _without_faults(labels, features, places, name)
+        return _slowly(labels, features, places, name)
     return SparseRows(
         np.repeat(np.arange(len(labels)), label_counts),
         codes,
@@ -112,52 +112,72 @@ def _parse(labels: list[bytes], features: list[bytes], places: NDArray[np.int64]
     )
 
 
-def _without_faults(
-    labels: list[bytes], features: list[bytes], places: NDArray[np.int64], name: str
-) -> SparseRows:
-    """Parse again without the lines that are malformed."""
-    good: list[int] = []
+def _slowly(labels: list[bytes], features: list[bytes], places: NDArray[np.int64], name: str) -> SparseRows:
+    """Row by row, when something among them is malformed: that row is skipped and named."""
+    label_rows: list[int] = []
+    codes: list[int] = []
+    lengths: list[int] = []
+    indices: list[int] = []
+    values: list[float] = []
+    kept: list[int] = []
     skipped: list[BadRow] = []
-    for row, (label, feature) in enumerate(zip(labels, features, strict=True)):
-        fault = _fault(label.decode(errors="replace"), feature.decode(errors="replace"))
-        if fault:
-            skipped.append(BadRow(f"{name}:{places[row]}", fault))
-        else:
-            good.append(row)
-    rows = _parse([labels[row] for row in good], [features[row] for row in good], places[good], name)
-    rows.skipped = skipped
-    return rows
+    for label, feature, place in zip(labels, features, places.tolist(), strict=True):
+        row = _row(label.decode(), feature.decode())
+        if isinstance(row, str):
+            skipped.append(BadRow(f"{name}:{place}", row))
+            continue
+        label_rows += [len(kept)] * len(row[0])
+        codes += row[0]
+        lengths.append(len(row[1]))
+        indices += row[1]
+        values += row[2]
+        kept.append(place)
+    return SparseRows(
+        np.asarray(label_rows, np.int64),
+        np.asarray(codes, np.int64),
+        np.concatenate([[0], np.cumsum(np.asarray(lengths, np.int64))]),
+        np.asarray(indices, np.int64),
+        np.asarray(values, np.float32),
+        np.asarray(kept, np.int64),
+        skipped,
+    )
 
 
-def _fault(label: str, feature: str) -> str | None:
+def _row(label: str, feature: str) -> tuple[list[int], list[int], list[float]] | str:
+    """Labels, feature numbers and values of one row, or what is wrong with it."""
+    codes, indices, values = [], [], []
     for number in label.split(",") if label else ():
         if not number.strip().isdecimal():
             return f"label {short(number)} is not a whole number"
+        codes.append(int(number))
     for pair in feature.split():
         index, colon, value = pair.partition(":")
         if not colon or not index.isdecimal():
             return f"{short(pair)} is not index:value"
         try:
-            float(value)
+            values.append(float(value))
         except ValueError:
             return f"value {short(value)} of feature {index} is not a number"
-    return None
+        indices.append(int(index))
+    return codes, indices, values
 
 
-def numbers_in(text: bytes, separator: str, count: int) -> NDArray[np.float64] | None:
+def numbers_in(text: bytes, separator: bytes, count: int) -> NDArray[np.float64] | None:
     """All numbers of a text; None when something in it is no number or their count is another."""
+    import polars as pl
+
     if not count:
         return np.zeros(0) if not text.strip() else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of NumPy 1 for malformed text, found below
-        try:
-            numbers = np.fromstring(text.decode(), sep=separator)  # type: ignore[call-overload]
-        except ValueError:
-            return None
-    return numbers if len(numbers) == count else None
+    column = io.BytesIO(text.replace(separator, b"\n"))
+    try:  # the number parser of polars is five times as fast as that of NumPy
+        numbers = pl.read_csv(column, has_header=False, schema={"number": pl.Float64}, quote_char=None)
+    except pl.exceptions.ComputeError:
+        return None
+    found = numbers.to_series().drop_nulls().to_numpy()
+    return found if len(found) == count else None
 
 
-def _whole_numbers(text: bytes, separator: str, count: int) -> NDArray[np.int64] | None:
+def _whole_numbers(text: bytes, separator: bytes, count: int) -> NDArray[np.int64] | None:
     numbers = numbers_in(text, separator, count)
     if numbers is None or (numbers != np.floor(numbers)).any() or (numbers < 0).any():
         return None

@@ -10,9 +10,10 @@ from manyhot._check import at_least
 from manyhot.data import tabular
 from manyhot.data.files import Encoding, existing, head_of, layout_of
 from manyhot.data.frames import Batch
+from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import in_order, read_marks
 from manyhot.data.piece import Piece
-from manyhot.data.roles import Roles, Wishes, assign
+from manyhot.data.roles import Roles, assign
 from manyhot.data.table import Layout, Notes, Schema, Table
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace

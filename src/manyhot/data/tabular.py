@@ -12,9 +12,10 @@ from manyhot.data.files import Encoding, bare_name, existing, lines_of
 from manyhot.data.frames import Batch, fixed, listed, together
 from manyhot.data.images import Archive, Folder, Images
 from manyhot.data.inputs import Columns, Inputs, Texts
+from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import read_marks
 from manyhot.data.piece import Piece
-from manyhot.data.roles import Roles, Wishes, assign, part_of
+from manyhot.data.roles import Roles, assign, part_of
 from manyhot.data.table import BadRow, Layout, Schema
 from manyhot.errors import InputError
 

@@ -12,10 +12,10 @@ from scipy import sparse
 from manyhot.data.files import bare_name, head_of
 from manyhot.data.index import shape_of
 from manyhot.data.inputs import SparseColumns
+from manyhot.data.label_columns import Wishes
 from manyhot.data.libsvm import named
 from manyhot.data.marks import Marks, of_lists
 from manyhot.data.piece import Piece
-from manyhot.data.roles import Wishes
 from manyhot.data.sparse_text import SparseRows, read_rows
 from manyhot.data.table import BadRow, Schema
 from manyhot.errors import InputError
