@@ -59,7 +59,7 @@ def scikit_learn_loop(scores: np.ndarray, truth: np.ndarray, labels: int) -> flo
     from sklearn.model_selection import TunedThresholdClassifierCV
 
     class Given(ClassifierMixin, BaseEstimator):
-        def fit(self, X, y):
+        def fit(self, X, y):  # noqa: ARG002
             self.classes_ = np.unique(y)
             return self
 

@@ -57,7 +57,7 @@ def fit_map(
     Raises:
         InputError: "beta" of scores outside [0, 1], naming the label.
     """
-    inside = bool(len(scores)) and scores.min() >= 0 and scores.max() <= 1
+    inside = bool(len(scores) and scores.min() >= 0 and scores.max() <= 1)
     if method == "beta" and not inside:
         raise InputError(f"label {label!r}: beta calibration needs scores in [0, 1]; use platt")
     if method == "isotonic":
