@@ -31,6 +31,10 @@ class Curves:
     negative_weight: Tensor | None = None
     smoothing: tuple[float, float] = (0.0, 0.0)
 
+    def formulas(self) -> tuple[Formula, Formula, Formula | None]:
+        """Positive, negative, unknown."""
+        return self.positive, self.negative, self.unknown
+
     def arguments(self, formula: Formula) -> tuple[float | Tensor, ...]:
         """Values of the formula's constants, in its order."""
         return tuple(self.constants[name] for name in constant_names(formula))

@@ -1,14 +1,41 @@
 """The value of a pointwise loss, by the engine that suits the logits."""
 
-from typing import Any
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
+from manyhot import _check
 from manyhot.kernels import torch_engine
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.curves import Curves
 from manyhot.kernels.reduction import reduce_units, scale_of
+
+LOG = logging.getLogger("manyhot.kernels")
+WORTHWHILE = 1 << 13  # cells from which a kernel's compilation pays; below, torch takes microseconds
+
+Engine: TypeAlias = Literal["auto", "torch", "numba"]
+ENGINES = ("auto", "torch", "numba")
+_engine: ContextVar[str | None] = ContextVar("engine", default=None)
+
+
+@contextmanager
+def use_engine(name: Engine) -> Iterator[None]:
+    """Choose the engine inside a `with`: "torch" everywhere, "numba" for CPU batches of any size, or "auto".
+
+    The environment variable MANYHOT_ENGINE chooses for a whole process.
+    """
+    token = _engine.set(_check.one_of("engine", name, ENGINES))
+    try:
+        yield
+    finally:
+        _engine.reset(token)
 
 
 def pointwise(logits: Tensor, cells: Cells, curves: Curves, reduction: str) -> Tensor:
@@ -37,18 +64,24 @@ def plain(logits: Tensor) -> bool:
     return type(logits) in (Tensor, torch.nn.Parameter)
 
 
+def suits_numba(logits: Tensor) -> bool:
+    """True for a batch that the CPU engine should cost."""
+    if logits.device.type != "cpu" or not logits.numel():
+        return False
+    engine = _engine.get() or os.environ.get("MANYHOT_ENGINE", "auto")
+    return engine == "numba" or (engine == "auto" and logits.numel() >= WORTHWHILE)
+
+
 class Total(torch.autograd.Function):
     """A summed cost whose forward pass writes the gradient, so that the backward pass only scales it."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, cells: Cells, curves: Curves, reduction: str) -> Tensor:
-        """Sum the costs and keep the slopes, scaled by the reduction."""
-        scale = scale_of(reduction, logits.shape[0], cells.known_count() if reduction == "mean" else 0)
-        summed, slopes = torch_engine.total(logits, cells, curves, ctx.needs_input_grad[0])
+        """Sum the costs and keep the slopes, both scaled by the reduction."""
+        cost, ctx.scale, ctx.slopes = _total(logits, cells, curves, reduction, ctx.needs_input_grad[0])
         ctx.save_for_backward(logits)
-        ctx.cells, ctx.curves, ctx.scale = cells, curves, scale
-        ctx.slopes = None if slopes is None else slopes.mul_(scale)
-        return (summed * scale).to(torch_engine.computed(logits[:0]).dtype)
+        ctx.cells, ctx.curves = cells, curves
+        return cost.to(torch_engine.computed(logits[:0]).dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
@@ -60,6 +93,35 @@ class Total(torch.autograd.Function):
             return (slopes * (gradient * ctx.scale)).to(logits.dtype), None, None, None
         # Handed over, not kept: autograd then takes the memory as the leaf's .grad without a copy.
         return (slopes if _is_one(gradient) else slopes.mul_(gradient)), None, None, None
+
+
+def _total(
+    logits: Tensor, cells: Cells, curves: Curves, reduction: str, want_slopes: bool
+) -> tuple[Tensor, Tensor | float, Tensor | None]:
+    """Reduced cost, its scale, and the scaled slopes."""
+    if suits_numba(logits) and curves.formulas() not in _REFUSED:
+        try:
+            from manyhot.kernels import numba_engine  # Numba is imported when there is work for it
+        except ImportError as error:
+            _say_once(f"the CPU engine is off, torch is used instead: {error}")
+        else:
+            try:
+                cost, scale, slopes = numba_engine.total(logits, cells, curves, reduction, want_slopes)
+                return torch.tensor(cost, dtype=torch.float64), scale, slopes
+            except numba_engine.CANNOT_COMPILE as error:
+                _REFUSED.add(curves.formulas())
+                _say_once(f"{curves.positive.__qualname__} runs on torch, the CPU engine refuses it: {error}")
+    scale = scale_of(reduction, logits.shape[0], cells.known_count() if reduction == "mean" else 0)
+    summed, slopes = torch_engine.total(logits, cells, curves, want_slopes)
+    return summed * scale, scale, None if slopes is None else slopes.mul_(scale)
+
+
+_REFUSED: set[Any] = set()  # formulas that could not be compiled
+
+
+@cache
+def _say_once(message: str) -> None:
+    LOG.warning(message)
 
 
 def _is_one(gradient: Tensor) -> bool:

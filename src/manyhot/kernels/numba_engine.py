@@ -1,0 +1,240 @@
+"""Pointwise losses on the CPU by Numba: arrays are prepared, a kernel chosen, rows shared over threads."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from numba.core.errors import NumbaError
+from numpy.typing import NDArray
+from torch import Tensor
+
+from manyhot.kernels.cells import Cells, DenseCells, SparseCells
+from manyhot.kernels.curves import Curves
+from manyhot.kernels.formula import Formula, constant_names
+from manyhot.kernels.numba_pointwise import Kind, Variant, kernel_module
+from manyhot.kernels.pool import over_rows
+from manyhot.kernels.reduction import scale_of
+
+CANNOT_COMPILE = (NumbaError, OSError, SyntaxError)
+HALVES = (torch.float16, torch.bfloat16)
+HALF_CELLS = 1 << 18  # cells of a half-precision batch that exist in float32 at one time
+
+Array = NDArray[Any]
+
+
+def total(
+    logits: Tensor, cells: Cells, curves: Curves, reduction: str, want_slopes: bool
+) -> tuple[float, float, Tensor | None]:
+    """Reduced cost, NaN if a known logit is not finite; what the sum was scaled with; slopes, scaled too.
+
+    Raises:
+        OSError, SyntaxError, NumbaError: the formulas cannot be compiled.
+    """
+    sparse = cells if isinstance(cells, SparseCells) else compressed(cells.dense())
+    scale = float(scale_of(reduction, sparse.shape[0], _known(sparse)))
+    z = logits.detach().contiguous()
+    work = _Work(sparse, curves, np.float64 if z.dtype == torch.float64 else np.float32, scale)
+    slopes = torch.empty_like(z) if want_slopes else None
+    if z.dtype in HALVES:
+        finite = _by_halves(work, z, slopes)
+    else:
+        out = None if slopes is None else slopes.numpy()
+        finite = over_rows(lambda first, last: work.run(z.numpy(), out, first, last), z.shape[0], z.numel())
+    return (float(work.sums.sum()) * scale if all(finite) else float("nan")), scale, slopes
+
+
+def _known(cells: SparseCells) -> int:
+    hidden = 0 if cells.unknown_labels is None else len(cells.unknown_labels)
+    return cells.shape[0] * cells.shape[1] - hidden
+
+
+def _by_halves(work: "_Work", z: Tensor, slopes: Tensor | None) -> list[bool]:
+    """The same for half precision, a few rows at a time in float32."""
+    step = max(1, HALF_CELLS // max(1, z.shape[1]))
+
+    def run(first: int, last: int) -> bool:
+        finite = True
+        for start in range(first, last, step):
+            stop = min(start + step, last)
+            part = z[start:stop].float()
+            out = None if slopes is None else np.empty(part.shape, np.float32)
+            finite &= work.run(part.numpy(), out, start, stop, offset=start)
+            if slopes is not None and out is not None:
+                slopes[start:stop] = torch.from_numpy(out)
+        return finite
+
+    return over_rows(run, z.shape[0], z.numel())
+
+
+class _Work:
+    """The arrays of one call, whole; `run` takes out its rows."""
+
+    def __init__(self, cells: SparseCells, curves: Curves, kind: type, scale: float) -> None:
+        self.kind, self.width, self.rows = kind, cells.shape[1], cells.shape[0]
+        self.scale = kind(scale)
+        self.starts, self.labels = _integers(cells.starts), _integers(cells.labels)
+        self.values = self._reals(cells.values) if cells.values is not None else np.empty(0, kind)
+        hidden = cells.unknown_starts is not None and cells.unknown_labels is not None
+        self.hidden_starts = _integers(cells.unknown_starts) if hidden else np.zeros(self.rows + 1, np.int32)
+        self.hidden_labels = _integers(cells.unknown_labels) if hidden else np.empty(0, np.int32)
+        weight = cells.row_weight
+        self.row_weight = np.ones(self.rows, kind) if weight is None else self._reals(weight)
+        self.cell_weight = (
+            np.empty((0, 0), kind) if cells.cell_weight is None else self._reals(cells.cell_weight)
+        )
+        self.sums = np.zeros(self.rows)
+        of_positives, of_negatives = curves.smoothing
+        self.low, self.high = kind(of_negatives), kind(1 - of_positives)
+        self.constants, kinds = self._constants(curves)
+        formulas = {"positive": curves.positive, "negative": curves.negative}
+        if curves.unknown is not None:
+            formulas["unknown"] = curves.unknown
+        variant = Variant(
+            kinds=kinds,
+            soft=cells.values is not None,
+            weighted=curves.positive_weight is not None or curves.negative_weight is not None,
+            smoothed=any(curves.smoothing),
+            cell_weighted=cells.cell_weight is not None,
+            unknown=curves.unknown is not None,
+        )
+        self.kernel = _kernel(tuple(formulas.items()), variant, np.dtype(kind).name)
+
+    def run(self, z: Array, slopes: Array | None, first: int, last: int, offset: int = 0) -> bool:
+        """Cost rows first to last, which are in z and slopes from first - offset; True if all are finite."""
+        rows, own = slice(first, last), slice(first - offset, last - offset)
+        largest = self.kernel(
+            z[own],
+            # One row to write slopes that nobody wants, for each thread its own.
+            np.empty((1, self.width), self.kind) if slopes is None else slopes[own],
+            self.starts[first : last + 1],
+            self.labels,
+            self.values,
+            self.hidden_starts[first : last + 1],
+            self.hidden_labels,
+            self.row_weight[rows],
+            self.cell_weight[rows],
+            self.sums[rows],
+            self.low,
+            self.high,
+            self.scale,
+            *(value[rows] if per_row else value for value, per_row in self.constants),
+        )
+        return bool(largest < np.array(np.inf, self.kind).view(f"i{np.dtype(self.kind).itemsize}"))
+
+    def _constants(self, curves: Curves) -> tuple[list[tuple[Any, bool]], tuple[tuple[str, Kind], ...]]:
+        names: dict[str, None] = {}
+        for formula in curves.formulas():
+            names.update(dict.fromkeys(constant_names(formula) if formula else ()))
+        found: list[tuple[Any, bool]] = []
+        kinds: list[tuple[str, Kind]] = []
+        for name in names:
+            value = curves.constants[name]
+            if not isinstance(value, Tensor):
+                found.append((self.kind(value), False))
+                kinds.append((name, "scalar"))
+            else:
+                per_row = value.ndim == 2
+                found.append((self._reals(value[:, 0] if per_row else value), per_row))
+                kinds.append((name, "row" if per_row else "label"))
+        if curves.positive_weight is not None or curves.negative_weight is not None:
+            for weight in (curves.positive_weight, curves.negative_weight):
+                ones = np.ones(self.width, self.kind)
+                found.append((ones if weight is None else self._reals(weight), False))
+        return found, tuple(kinds)
+
+    def _reals(self, tensor: Tensor) -> Array:
+        return np.ascontiguousarray(tensor.detach().numpy(), self.kind)
+
+
+@lru_cache(maxsize=256)
+def _kernel(formulas: tuple[tuple[str, Formula], ...], variant: Variant, kind: str) -> Any:
+    named: Mapping[str, Formula] = dict(formulas)
+    return kernel_module(named, variant, kind).kernel
+
+
+def _integers(tensor: Tensor | None) -> Array:
+    assert tensor is not None
+    return np.ascontiguousarray(tensor.numpy(), np.int32)
+
+
+# ------------------------------------------------------------------ dense targets
+
+
+def compressed(cells: DenseCells) -> SparseCells:
+    """The cells of a dense batch that are not plain negatives, found without a copy of the matrix."""
+    values = cells.values
+    if cells.unknown is not None:
+        values = torch.where(cells.unknown, torch.nan, values.float())
+    elif values.dtype == torch.bool:
+        values = values.view(torch.uint8)
+    elif values.dtype not in (torch.float32, torch.uint8):
+        values = values.float()
+    matrix = values.detach().contiguous().numpy()
+    rows = len(matrix)
+    counts = np.zeros((2, rows + 1), np.int64)
+    over_rows(
+        lambda first, last: _count(matrix[first:last], counts[:, first + 1 : last + 1]), rows, matrix.size
+    )
+    starts, hidden_starts = np.cumsum(counts, axis=1).astype(np.int32)
+    labels, hidden_labels = np.empty(starts[-1], np.int32), np.empty(hidden_starts[-1], np.int32)
+    kept = np.empty(starts[-1], np.float32)
+    soft = over_rows(
+        lambda first, last: _list(
+            matrix[first:last], starts[first:last], hidden_starts[first:last], labels, kept, hidden_labels
+        ),
+        rows,
+        matrix.size,
+    )
+    found = torch.from_numpy
+    return SparseCells(
+        width=matrix.shape[1],
+        starts=found(starts),
+        labels=found(labels),
+        values=found(kept) if any(soft) else None,
+        unknown_starts=found(hidden_starts) if len(hidden_labels) else None,
+        unknown_labels=found(hidden_labels) if len(hidden_labels) else None,
+        row_weight=cells.row_weight,
+        cell_weight=cells.cell_weight,
+        row_ids=cells.row_ids,
+    )
+
+
+BLOCK = 64  # cells that are passed over together when all are 0
+
+
+@njit(nogil=True, cache=True)
+def _count(matrix: Any, counts: Any) -> None:
+    for i in range(matrix.shape[0]):
+        positive = hidden = 0
+        for j in range(matrix.shape[1]):
+            value = matrix[i, j]
+            positive += value > 0
+            hidden += not value >= 0
+        counts[0, i], counts[1, i] = positive, hidden
+
+
+@njit(nogil=True, cache=True)
+def _list(matrix: Any, starts: Any, hidden_starts: Any, labels: Any, kept: Any, hidden_labels: Any) -> bool:
+    soft = False
+    for i in range(matrix.shape[0]):
+        k, h, row = starts[i], hidden_starts[i], matrix[i]
+        for c in range(0, len(row), BLOCK):
+            block = row[c : c + BLOCK]
+            any_here = False
+            for j in range(len(block)):
+                any_here |= block[j] != 0
+            if not any_here:
+                continue
+            for j in range(len(block)):
+                value = block[j]
+                if value > 0:
+                    labels[k], kept[k] = c + j, value
+                    soft |= value != 1
+                    k += 1
+                elif not value >= 0:
+                    hidden_labels[h] = c + j
+                    h += 1
+    return soft

@@ -1,0 +1,77 @@
+"""The polynomials against NumPy's long double, over the whole range."""
+
+import numpy as np
+import pytest
+from numba import njit
+
+from manyhot.kernels.numba_math import words
+
+rng = np.random.default_rng(0)
+LIMIT = {np.float32: 4e-7, np.float64: 2e-15}
+SMALL = rng.normal(scale=1e-4, size=20_000)
+WIDE = np.concatenate([np.linspace(-87.3, 88.0, 100_001), SMALL, [0.0]])
+POSITIVE = np.concatenate([np.exp(rng.uniform(-87, 88, 100_000)), 1 + SMALL])
+UNIT = np.concatenate([rng.uniform(-0.999, 3.0, 100_000), SMALL])
+
+
+def softplus(x):
+    return np.logaddexp(np.longdouble(0), x)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+CASES = {
+    "exp": (np.exp, WIDE),
+    "expm1": (np.expm1, WIDE),
+    "log": (np.log, POSITIVE),
+    "log1p": (np.log1p, UNIT),
+    "softplus": (softplus, WIDE),
+    "sigmoid": (sigmoid, WIDE),
+    "tanh": (np.tanh, WIDE),
+}
+# log1p of an x at which 1 + x has lost digits is what float32 can do; the sums it enters carry ulps of 1.
+SLACK = {"log1p": 1.0}
+
+
+def over(name, kind, x, *more):
+    word = words(kind)[name]
+
+    @njit
+    def run(x, out, more):
+        for i in range(len(x)):
+            out[i] = word(x[i], *more)
+
+    out = np.empty_like(x)
+    run(x, out, tuple(kind(m) for m in more))
+    return out
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("name", CASES)
+def test_words_agree_with_long_double(name, kind):
+    function, values = CASES[name]
+    x = values.astype(kind)
+    expected = function(x.astype(np.longdouble))
+    normal = np.abs(expected) > 2 * np.finfo(kind).tiny
+    error = np.abs(over(name, kind, x) - expected)[normal] / np.abs(expected)[normal]
+    assert error.max() < LIMIT[kind]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 2.0, 4.0])
+def test_powers(kind, exponent):
+    x = np.exp(rng.uniform(-20, 0, 50_000)).astype(kind)
+    expected = x.astype(np.longdouble) ** np.longdouble(exponent)
+    assert (np.abs(over("power", kind, x, exponent) - expected) / expected).max() < LIMIT[kind]
+
+
+def test_far_arguments_saturate():
+    far = np.array([1e38, -1e38, 1e4, -1e4, 89.0, -88.0], np.float32)
+    assert np.isfinite(over("exp", np.float32, far)).all()
+    assert (over("exp", np.float32, far)[[1, 3, 5]] == 0).all()
+    np.testing.assert_allclose(over("softplus", np.float32, far), np.maximum(far, 0), atol=2e-38)
+    np.testing.assert_allclose(over("sigmoid", np.float32, far), far > 0, atol=2e-38)
+    np.testing.assert_array_equal(over("tanh", np.float32, far), np.sign(far))
+    assert over("power", np.float32, np.zeros(1, np.float32), 4.0)[0] == 0
