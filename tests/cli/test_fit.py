@@ -44,8 +44,9 @@ def test_runs_are_numbered_when_no_folder_is_named(manyhot, posts, tmp_path):
 
 def test_options_reach_the_run(manyhot, posts, tmp_path):
     result = manyhot(
-        "fit", posts, "--out", "run", "--encoder", "mlp", "--epochs", "2", "--batch-size", "16", "--lr", "0.01",
-        "--optimizer", "sgd", "--seed", "5", "--goal", "f1_micro", "--pos-weight", "sqrt", "--loss", "bce",
+        "fit", posts, "--out", "run", "--encoder", "mlp", "--epochs", "2", "--batch-size", "16",
+        "--lr", "0.01", "--optimizer", "sgd", "--seed", "5", "--goal", "f1_micro", "--loss", "bce",
+        "--pos-weight", "sqrt",
         "--set", "momentum=0.5", "--set", "warmup=0", "--labels", "labels", "--text", "text",
     )  # fmt: skip
     assert result.exit_code == 0, result.output

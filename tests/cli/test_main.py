@@ -36,11 +36,8 @@ def test_help_is_quick_and_loads_nothing_heavy():
     )
     assert time.perf_counter() - begin < 3  # 0.1 s on an idle machine; the bound is for a busy one
     assert all(name in shown.stdout for name in COMMANDS)
-    code = "import sys\nfrom manyhot.cli import main\nmain(['--help'], standalone_mode=False)\nprint(*sys.modules, file=sys.stderr)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stderr.split()
-    assert not {"torch", "numpy", "polars", "rich", "sklearn", "msgspec"} & set(loaded)
+    _, loaded = help_of()
+    assert not {"torch", "numpy", "polars", "rich", "sklearn", "msgspec"} & loaded
 
 
 @pytest.mark.parametrize("name", COMMANDS)

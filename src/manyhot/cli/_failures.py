@@ -28,6 +28,7 @@ class Stopped(ManyhotError):  # noqa: N818 - the user meant it, it is no error
 def telling_failures(ctx: click.Context) -> Iterator[None]:
     """Report what the block raises as the command line should, and leave with the fitting code."""
     with warnings.catch_warnings():
+        warnings.simplefilter("always", ManyhotWarning)
         warnings.showwarning = _show_warning
         try:
             yield
