@@ -5,8 +5,9 @@ import json
 import msgspec
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
-from manyhot.data.inputs import Texts
+from manyhot.data.inputs import SparseColumns, Texts
 from manyhot.errors import OptionError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.models import Model
@@ -19,12 +20,20 @@ def model():
 
 
 def test_nothing_is_open_after_resolving_and_what_was_given_stays(model):
-    options = TrainOptions(epochs=3, weight_decay=0.0, optimizer="sgd").resolved(model, 1000)
+    options = TrainOptions(epochs=3, weight_decay=0.0, optimizer="adagrad").resolved(model, 1000)
     assert None not in options.to_dict().values()
     assert (options.epochs, options.weight_decay, options.precision) == (3, 0.0, "float32")
-    adamw = TrainOptions().resolved(model, 1000)
-    assert options.learning_rate == adamw.learning_rate * OPTIMIZERS["sgd"].rate
+    adamw = TrainOptions(optimizer="adamw").resolved(model, 1000)
+    assert options.learning_rate == adamw.learning_rate * OPTIMIZERS["adagrad"].rate
     assert options.resolved(model, 1000) == options
+
+
+def test_a_linear_model_of_sparse_rows_takes_steps_as_long_as_its_rows_allow(model):
+    chosen = TrainOptions().resolved(model, 1000)
+    assert (chosen.optimizer, chosen.learning_rate) == ("sgd", 50.0)
+    rows = SparseColumns(csr_array(np.array([[2.0, 4], [2, 0]], np.float32)), ("x", "y"))
+    longer = Model.build(rows, Targets.from_dense(np.eye(2)), LabelSpace(("a", "b")))
+    assert TrainOptions().resolved(longer, 2).learning_rate == 50.0 / ((1 + 1 + 1) / 2)
 
 
 def test_they_survive_json(model):

@@ -27,6 +27,9 @@ class Preparation(ABC):
     notes: tuple[str, ...] = ()
     """What was left out or assumed while fitting, one sentence each."""
 
+    energy: float = 1.0
+    """Mean squared length of the training rows, which bounds how long a gradient step may be; 1 for texts."""
+
     @property
     @abstractmethod
     def shape(self) -> InputShape:

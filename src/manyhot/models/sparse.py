@@ -22,6 +22,7 @@ class SparsePreparation(Preparation):
         names: the column names.
         divisor: (columns,) float32, at least the smallest positive number.
         scale: "maxabs" or "none".
+        energy: mean squared length of the scaled training rows, above 0.
     """
 
     name: ClassVar[str] = "sparse"
@@ -30,6 +31,7 @@ class SparsePreparation(Preparation):
     names: tuple[str, ...]
     divisor: NDArray[np.float32]
     scale: str
+    energy: float = 1.0
 
     @property
     def shape(self) -> InputShape:
@@ -50,7 +52,8 @@ class SparsePreparation(Preparation):
         if scale == "maxabs" and matrix.nnz:
             largest = abs(matrix).max(axis=0).toarray().ravel().astype(np.float32)
             divisor[largest > 0] = largest[largest > 0]
-        return cls(tuple(inputs.names), divisor, scale)
+        squares = float(((matrix.data / divisor[matrix.indices]).astype(np.float64) ** 2).sum())
+        return cls(tuple(inputs.names), divisor, scale, squares / max(1, len(inputs)) or 1.0)
 
     def prepare(self, inputs: Any) -> SparseRows:
         """The rows over the columns of the training matrix, matched by name; absent columns are zero.
@@ -69,13 +72,16 @@ class SparsePreparation(Preparation):
 
     def to_state(self) -> tuple[dict[str, Any], Arrays]:
         """The scale's name; divisors and names as arrays."""
-        return {"scale": self.scale}, {"divisor": self.divisor, "names": text_to_array(list(self.names))}
+        return {"scale": self.scale, "energy": self.energy}, {
+            "divisor": self.divisor,
+            "names": text_to_array(list(self.names)),
+        }
 
     @classmethod
     def from_state(cls, config: Mapping[str, Any], arrays: Mapping[str, Any]) -> "SparsePreparation":
         """The preparation that gave this state."""
         names = tuple(array_to_text(arrays["names"]))
-        return cls(names, np.asarray(arrays["divisor"], np.float32), config["scale"])
+        return cls(names, np.asarray(arrays["divisor"], np.float32), config["scale"], config["energy"])
 
 
 def _finite(matrix: Any) -> csr_array:

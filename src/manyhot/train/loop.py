@@ -306,7 +306,7 @@ class Loop:
 
 def _fresh(model: Model, loss: nn.Module, rows: int, options: TrainOptions) -> TrainState:
     optimizer = make_optimizer(
-        options.optimizer,
+        options.optimizer or "",
         [model, loss],
         options.learning_rate or 0.0,
         options.weight_decay or 0.0,
