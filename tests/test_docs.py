@@ -1,13 +1,13 @@
 """Every example in the README and in docs/ is run, in the order of its page, in an empty folder.
 
-```python blocks of a page share one namespace; in ```console blocks the lines after `$ ` that call manyhot
-are run. A block right after `<!-- not run: reason -->` is left out, with its reason in view.
+```python blocks of a page share one namespace; in ```console blocks the lines after `$ ` are run. A block
+right after `<!-- not run: reason -->` is left out, with its reason in view.
 """
 
 import contextlib
 import io
+import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -27,13 +27,13 @@ def examples(page: Path) -> list[tuple[str, str]]:
 
 
 def run_console(code: str, folder: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for line in code.replace("\\\n", " ").splitlines():
-        if not line.startswith("$ manyhot"):
+        if not line.startswith("$ "):
             continue
-        command = f"{shlex.quote(sys.executable)} -m manyhot {line.removeprefix('$ manyhot')}"
-        done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True, text=True
-        )
+        shell = ["bash", "-o", "pipefail", "-c", line.removeprefix("$ ")]
+        environment = {**os.environ, "PATH": path}
+        done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 

@@ -92,7 +92,7 @@ def _learned_nothing(targets: Targets) -> dict[str, float]:
     values = {
         metric.name: float(metric.recipe.average(nothing).value)
         for metric in METRICS.values()
-        if metric.needs != "scores and train"
+        if metric.needs in ("decisions", "scores", "probabilities")
     }
     return {name: value for name, value in values.items() if not np.isnan(value)}
 
