@@ -127,6 +127,18 @@ def test_every_listed_metric_says_what_it_is():
         assert metric.family in {"sets", "ranking", "top-k", "threshold-free", "calibration"}
 
 
+def test_cost_is_what_the_wrong_cells_cost():
+    # by hand: the third row misses label 1, which costs 5, and wrongly has label 2, which costs 1
+    result = evaluate(TARGETS, decisions=DECISIONS, costs=(1.0, [2, 5, 2]), intervals=5)
+    assert result["cost"] == pytest.approx(6 / 4)
+    assert result.baseline["cost"] == pytest.approx((2 + 2 + 5 + 2 + 5) / 4)
+    assert result.per_label["cost"].tolist() == [0, 5 / 4, 1 / 4]
+    with pytest.raises(OptionError, match=r"cost needs decisions and costs; pass decisions= and costs="):
+        evaluate(TARGETS, decisions=DECISIONS, metrics="cost")
+    with pytest.raises(ShapeError, match="one for each of 3 labels"):
+        evaluate(TARGETS, decisions=DECISIONS, costs=(1, [1, 2]))
+
+
 def test_any_k_and_any_beta_can_be_asked_for():
     names = ["p@2", "r@2", "ndcg@2", "f1_macro@2", "f0.5_macro", "f2_samples"]
     assert list(evaluate(TARGETS, SCORES, DECISIONS, metrics=names)) == names

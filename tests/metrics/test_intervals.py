@@ -27,7 +27,7 @@ def test_a_replicate_is_an_evaluation_with_the_draws_as_weights(sparse, weighted
     weight = np.random.default_rng(1).random(40) + 0.5 if weighted else np.ones(40)
     given = csr_array(np.where(scores > 0.4, scores, 0)) if sparse else scores
     plan = Bootstrap(replicates=70, seed=3)  # more than walk together
-    options = {"metrics": "all", "train": targets, "baseline": False, "slices": False}
+    options = {"metrics": "all", "train": targets, "baseline": False, "slices": False, "costs": (1, 3)}
     result = evaluate(targets, given, decisions, intervals=plan, row_weight=weight, **options)
     drawn = np.concatenate(list(draws(40, plan)), axis=1)
     assert (drawn.sum(0) == 40).all()

@@ -69,7 +69,9 @@ class LearnedNothing(Material):
     def rows(self, index: NDArray[np.int64]) -> "LearnedNothing":
         """The same predictor on some rows only."""
         kept = self.targets.rows(index), self.shares, self.weight[index]
-        return LearnedNothing(*kept, self.propensities, self.undefined)
+        part = LearnedNothing(*kept, self.propensities, self.undefined)
+        part.costs = self.costs
+        return part
 
     @cached_property
     def label_counts(self) -> Counts:

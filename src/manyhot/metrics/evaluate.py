@@ -11,7 +11,14 @@ from manyhot.errors import OptionError, ShapeError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.metrics.average import Average
 from manyhot.metrics.baseline import LearnedNothing, Training
-from manyhot.metrics.inputs import are_probabilities, read_decisions, read_scores, read_targets, read_weight
+from manyhot.metrics.inputs import (
+    are_probabilities,
+    read_costs,
+    read_decisions,
+    read_scores,
+    read_targets,
+    read_weight,
+)
 from manyhot.metrics.material import Material, Measured
 from manyhot.metrics.replicates import Bootstrap, interval, replicate
 from manyhot.metrics.result import Result
@@ -32,7 +39,7 @@ HEADLINE = (
     "hamming", "exact", "jaccard_samples", "f1_micro", "f1_macro", "f1_samples",
     "precision_micro", "precision_macro", "recall_micro", "recall_macro",
     "ap_macro", "ap_micro", "auc_macro", "lrap", "coverage_error", "ranking_loss", "one_error",
-    "p@1", "p@3", "p@5", "ndcg@5", "psp@5", "log_loss", "brier", "ece",
+    "p@1", "p@3", "p@5", "ndcg@5", "psp@5", "log_loss", "brier", "ece", "cost",
 )  # fmt: skip
 
 
@@ -49,6 +56,7 @@ def evaluate(
     space: LabelSpace | None = None,
     train: Any = None,
     row_weight: Any = None,
+    costs: tuple[Any, Any] | None = None,
     undefined: float | None = None,
 ) -> Result:
     """Metrics of scores and decisions, each beside what a predictor that has learned nothing gets.
@@ -73,6 +81,7 @@ def evaluate(
         train: targets (or `Training` counts) of the training rows: the baseline's shares, and the
             propensities of `psp@k`. Without it the shares are those of the evaluated rows.
         row_weight: (rows,), >= 0; None = all alike.
+        costs: of a false positive and of a false negative, each a number or (labels,); makes `cost`.
         undefined: value with which undefined labels and rows enter averages, as scikit-learn's
             `zero_division`; None leaves them out.
 
@@ -95,9 +104,13 @@ def evaluate(
     weight = read_weight(row_weight, len(truth))
     training = Training.of(truth, weight) if train is None else _training(train, truth)
     inverse = None if train is None else propensities(training.positive, training.rows)
-    wanted = _wanted(metrics, _available(read, chosen, train is not None))
+    wanted = _wanted(metrics, _available(read, chosen, train is not None, costs is not None))
     given = Measured(truth, read, chosen, weight, inverse, undefined)
     nothing = LearnedNothing(truth, training.shares, weight, inverse, undefined) if baseline else None
+    if costs is not None:
+        given.costs = read_costs(costs, truth.width)
+        if nothing is not None:
+            nothing.costs = given.costs
     averages = {metric.name: metric.recipe.average(given) for metric in wanted}
     plan = _plan(intervals)
     replicates = {} if plan is None else replicate(given, wanted, plan)
@@ -176,8 +189,10 @@ def _training(train: Any, truth: Targets) -> Training:
     return training
 
 
-def _available(scores: Any, decisions: Targets | None, train: bool) -> set[str]:
+def _available(scores: Any, decisions: Targets | None, train: bool, costs: bool) -> set[str]:
     available = set() if decisions is None else {"decisions"}
+    if decisions is not None and costs:
+        available.add("decisions and costs")
     if scores is not None:
         available.add("scores")
         if train:
@@ -202,6 +217,7 @@ _MENDS = {
     "decisions": "pass decisions=, cut from the scores by a rule of manyhot.decide",
     "scores": "pass scores=, as predict_proba or decision_function give them",
     "scores and train": "pass scores= and the training rows' targets as train=",
+    "decisions and costs": "pass decisions= and costs=(false positive, false negative)",
     "probabilities": "pass scores= in [0, 1]; sigmoid makes them of logits",
 }
 

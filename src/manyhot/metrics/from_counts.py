@@ -7,7 +7,7 @@ from manyhot.metrics.counts import Counts, Numbers
 
 def ratio(numerator: Numbers, denominator: Numbers) -> Numbers:
     """Numerator / denominator, NaN where the denominator is 0."""
-    undefined = np.full(np.shape(denominator), np.nan)
+    undefined = np.full(np.broadcast_shapes(np.shape(numerator), np.shape(denominator)), np.nan)
     return np.divide(numerator, denominator, out=undefined, where=np.asarray(denominator) > 0)
 
 

@@ -94,6 +94,19 @@ def read_weight(weight: Any, rows: int) -> NDArray[np.float64]:
     return read
 
 
+def read_costs(costs: Any, labels: int) -> NDArray[np.float64]:
+    """Costs of a false positive and of a false negative, each a number or (labels,), as (2, labels)."""
+    if len(costs) != 2:
+        raise InputError(f"expected costs=(false positive, false negative), got {len(costs)} values")
+    read = np.empty((2, labels))
+    for place, cost in enumerate(costs):
+        values = np.asarray(cost, np.float64)
+        if values.shape not in ((), (labels,)):
+            raise ShapeError(f"expected a cost or one for each of {labels} labels, got shape {values.shape}")
+        read[place] = values
+    return read
+
+
 def are_probabilities(scores: Any) -> bool:
     """True when every stored score lies in [0, 1]."""
     values = scores.data if issparse(scores) else scores

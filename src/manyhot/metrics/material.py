@@ -23,6 +23,7 @@ class Material(ABC):
     Attributes:
         targets: hard. weight: (rows,), or (rows, replicates).
         propensities: (labels,), None where no training counts were given.
+        costs: (2, labels), of a false positive and of a false negative; None where not given.
         undefined: value with which undefined labels and rows enter averages, None = they are left out.
     """
 
@@ -30,6 +31,7 @@ class Material(ABC):
     weight: Numbers
     propensities: Numbers | None
     undefined: float | None
+    costs: Numbers | None = None
 
     @cached_property
     def label_positive(self) -> Numbers:
@@ -117,7 +119,7 @@ class Measured(Material):
 
     def rows(self, index: NDArray[np.int64]) -> "Measured":
         """The same predictions of some rows only."""
-        return Measured(
+        part = Measured(
             self.targets.rows(index),
             None if self.scores is None else self.scores[index],
             None if self.decisions is None else self.decisions.rows(index),
@@ -125,6 +127,8 @@ class Measured(Material):
             self.propensities,
             self.undefined,
         )
+        part.costs = self.costs
+        return part
 
     @cached_property
     def overlap(self) -> Overlap:

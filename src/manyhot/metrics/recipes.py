@@ -124,6 +124,30 @@ class OfSweep(Recipe):
 
 @final
 @dataclass(frozen=True)
+class OfCosts(Recipe):
+    """What the wrong cells cost, mean over rows."""
+
+    def average(self, material: Material) -> Average:
+        """See `Recipe`."""
+        return self.of_labels(material, np.arange(material.targets.width))
+
+    def of_labels(self, material: Material, labels: NDArray[Any]) -> Average:
+        """See `Recipe`."""
+        counts = material.label_counts.columns(labels)
+        false_positive, false_negative = _costs(material)[:, labels]
+        total = counts.fp.T @ false_positive + counts.fn.T @ false_negative
+        rows = len(material.targets)
+        return Average(ratio(total, material.weight.sum(0)), Counted(rows, rows, "rows"))
+
+    def per_label(self, material: Material) -> Numbers:
+        """See `Recipe`."""
+        false_positive, false_negative = _costs(material)
+        counts = material.label_counts
+        return ratio(counts.fp * false_positive + counts.fn * false_negative, material.weight.sum(0))
+
+
+@final
+@dataclass(frozen=True)
 class OfBins(Recipe):
     """Distance of confidence and share of positives, over bins of the pooled cells."""
 
@@ -178,3 +202,9 @@ class OfFirstCounts(Recipe):
 def _first(values: Numbers) -> Numbers:
     """The values of the first replicate, or of the only one there is."""
     return values if values.ndim == 1 else values[:, 0]
+
+
+def _costs(material: Material) -> Numbers:
+    """(2, labels): what a false positive and a false negative cost."""
+    assert material.costs is not None, "the table of metrics lets no cost through without costs"
+    return material.costs

@@ -153,6 +153,7 @@ class Replicates(Material):
     def __init__(self, given: Measured, drawn: NDArray[Any], walks: Walks) -> None:
         self._given, self._walks = given, walks
         self.targets, self.propensities, self.undefined = given.targets, given.propensities, given.undefined
+        self.costs = given.costs
         self.weight = drawn * given.weight[:, None]
         plain = bool((given.weight == 1).all()) and drawn.dtype == np.uint8
         self._walked = drawn if plain else self.weight

@@ -15,6 +15,7 @@ from manyhot.metrics.counts import Counts, Numbers
 from manyhot.metrics.material import Material
 from manyhot.metrics.recipes import (
     OfBins,
+    OfCosts,
     OfFirstCounts,
     OfLabelBins,
     OfLabelCounts,
@@ -24,7 +25,7 @@ from manyhot.metrics.recipes import (
     Recipe,
 )
 
-Needs = Literal["decisions", "scores", "probabilities", "scores and train"]
+Needs = Literal["decisions", "scores", "probabilities", "scores and train", "decisions and costs"]
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,8 @@ def _listed() -> list[Metric]:
                "Schapire and Singer, Machine Learning 39, 2000", OfRows(ranking.one_error)),
         *[_at(stem, k) for stem in _AT for k in (1, 3, 5)],
         *[_f1_at(k) for k in (1, 3, 5)],
+        Metric("cost", "sets", "decisions and costs", False, "cost of the wrong cells, mean over rows",
+               "Elkan, IJCAI 2001", OfCosts()),
         Metric("log_loss", "calibration", "probabilities", False, "mean log loss of the known cells, nats",
                "sklearn.metrics.log_loss", OfRows(partial(_losses, which=0))),
         Metric("brier", "calibration", "probabilities", False, "mean squared error of the known cells",
