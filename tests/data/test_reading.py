@@ -132,7 +132,7 @@ def test_trailing_binary_columns_are_taken_and_said_to_be_a_guess(tmp_path):
     table = read(path)
     assert table.space.names == ("red", "blue")
     assert table.inputs.names == ("flag", "height")
-    assert "(a guess: labels=[...] says it)" in table.notes.sentence
+    assert "(one 0/1 column each, 'red', 'blue': a guess, labels=[...] says it)" in table.notes.sentence
 
 
 def test_a_pattern_names_label_columns(tmp_path):

@@ -85,19 +85,19 @@ def find_labels(
         return _wished_labels(frame, wishes, path)
     if wishes.space is not None and sum(name in free for name in wishes.space.names) > len(wishes.space) / 2:
         names = [name for name in wishes.space.names if name in free]
-        return _one_column_each(names, wishes), "one column each, named by the label space"
+        return _one_column_each(names, wishes), "(one column each, named by the label space)"
     meta = path.parent / "meta.json"
     if meta.is_file():
         names = _names_of_meta(meta)
         if names and all(name in free for name in names):
-            return _one_column_each(names, wishes), "one column each, named in meta.json"
+            return _one_column_each(names, wishes), "(one column each, named in meta.json)"
     for candidates in (LABEL_NAMES, LABEL_NAMES_IF_NO_OTHER):
         name = first_of(free, candidates)
         if name is not None and not is_binary(frame[name]) and not _all_lists_elsewhere(frame, free, name):
             return _in_one(frame, name, wishes)
     prefixed = [name for name in free if name.lower().startswith(LABEL_PREFIXES) and is_binary(frame[name])]
     if len(prefixed) > 1:
-        return _one_column_each(prefixed, wishes), f"one column each, {_span(prefixed)}"
+        return _one_column_each(prefixed, wishes), f"(one column each, {_span(prefixed)})"
     lists = [name for name in free if is_list(frame, name)]
     if len(lists) == 1:
         return _in_one(frame, lists[0], wishes)
@@ -123,7 +123,7 @@ def _binary_columns(
             f"{path.name}: all {len(binary):,} columns hold only 0 and 1, so labels and features look "
             f"alike: {ways}"
         )
-    how = f"one 0/1 column each, {_span(binary)} (a guess: labels=[...] says it)"
+    how = f"(one 0/1 column each, {_span(binary)}: a guess, labels=[...] says it)"
     return _one_column_each(binary, wishes), how
 
 
@@ -132,11 +132,11 @@ def _wished_labels(frame: "pl.DataFrame", wishes: Wishes, path: Path) -> tuple[L
     if isinstance(wish, str) and wish not in frame.columns and Path(wish).suffix and Path(wish).is_file():
         names = label_names_in(Path(wish))
         wished_columns(frame, names, "labels", path)
-        return _one_column_each(names, wishes), f"one column each, named in {Path(wish).name}"
+        return _one_column_each(names, wishes), f"(one column each, named in {Path(wish).name})"
     names = wished_columns(frame, wish, "labels", path)
     if len(names) == 1 and not is_binary(frame[names[0]]):
         return _in_one(frame, names[0], wishes)
-    return _one_column_each(names, wishes), f"one column each, {_span(names)}"
+    return _one_column_each(names, wishes), f"(one column each, {_span(names)})"
 
 
 def _one_column_each(names: Sequence[str], wishes: Wishes) -> LabelColumns:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from manyhot.data.marks import Marks, in_order
 from manyhot.data.table import PARTS, BadRow, Notes, Schema, Table
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass
@@ -179,46 +182,43 @@ def _input_warnings(inputs: Inputs) -> list[str]:
 
 def _column_warnings(inputs: Columns) -> list[str]:
     import polars as pl
+    from polars import selectors
 
-    warnings, constant, infinite, gaps = [], [], [], {}
-    for column in inputs.frame.iter_columns():
-        missing = column.null_count()
-        if column.dtype.is_float():
-            missing += int(column.is_nan().sum() or 0)
-            if column.is_infinite().any():
-                infinite.append(column.name)
-        if missing:
-            gaps[column.name] = missing
-        values = column.drop_nulls()
-        if not len(values) or (
-            values.min() == values.max() if column.dtype.is_numeric() else values.n_unique() == 1
-        ):
-            constant.append(column.name)
+    frame = inputs.frame
+    floats = frame.select(selectors.float())
+    gaps = Counter(frame.null_count().row(0, named=True))
+    gaps.update(floats.select(pl.all().is_nan().sum()).row(0, named=True) if floats.width else {})
+    gaps = Counter({name: count for name, count in gaps.items() if count})
+    infinite = _true(floats.select(pl.all().is_infinite().any()))
+    numbers, words = frame.select(selectors.numeric()), frame.select(~selectors.numeric())
+    distinct = words.select(pl.all().drop_nulls().n_unique())
+    constant = {
+        *_true(numbers.select(pl.all().min() == pl.all().max())),
+        *_true(distinct.select(pl.all() < 2)),
+    }
+    constant |= {name for name, count in gaps.items() if count == frame.height}
+    varied = _true(distinct.select(pl.all() > max(50, frame.height // 2)))
+    warnings = []
     if constant:
-        warnings.append(
-            f"{_count(len(constant), 'column holds', 'columns hold')} one value only and cannot help: "
-            f"{listed(constant, 5)}"
-        )
+        ordered = [name for name in frame.columns if name in constant]
+        what = _count(len(ordered), "column holds", "columns hold")
+        warnings.append(f"{what} one value only and cannot help: {listed(ordered, 5)}")
     if gaps:
+        missing, where = sum(gaps.values()), _count(len(gaps), "column", "columns")
         warnings.append(
-            f"{sum(gaps.values()):,} missing cells in {_count(len(gaps), 'column', 'columns')} "
-            f"({listed(gaps, 5)}): "
-            "they are filled in training"
+            f"{missing:,} missing cells in {where} ({listed(gaps, 5)}): they are filled in training"
         )
     if infinite:
-        warnings.append(
-            f"{_count(len(infinite), 'column holds', 'columns hold')} infinite numbers: {listed(infinite, 5)}"
-        )
-    text = [
-        c.name
-        for c in inputs.frame.iter_columns()
-        if c.dtype == pl.String and c.n_unique() > 0.5 * len(c) > 50
-    ]
-    if text:
-        warnings.append(
-            f"mostly different strings in {listed(text, 5)}: a category with that many values teaches little"
-        )
+        what = _count(len(infinite), "column holds", "columns hold")
+        warnings.append(f"{what} infinite numbers: {listed(infinite, 5)}")
+    if varied:
+        warnings.append(f"mostly different strings in {listed(varied, 5)}: such a category teaches little")
     return warnings
+
+
+def _true(row: "pl.DataFrame") -> list[str]:
+    """Columns of a frame of one row that hold true."""
+    return [name for name, value in row.row(0, named=True).items() if value] if row.width else []
 
 
 def _sentence(

@@ -128,7 +128,8 @@ def _features(
     for name in names:
         column = table[name]
         number = column.dtype.is_numeric() or column.dtype == pl.Boolean
-        if not number and not wished and len(column) > 20 and column.n_unique() == len(column):
+        named = not number and not wished and len(column) > 20 and column.head(21).n_unique() == 21
+        if named and column.n_unique() == len(column):
             warnings.append(f"'{name}' differs in every row: taken as the name of the row, not as a feature")
             identity = identity or name
             continue
@@ -136,8 +137,7 @@ def _features(
     if not found:
         raise InputError(
             f"{path.name}: nothing is left to learn from beside the labels; the columns are "
-            f"{listed(frame.columns)}: "
-            "say text=, image= or features="
+            f"{listed(frame.columns)}: say text=, image= or features="
         )
     return tuple(found), identity
 
@@ -167,7 +167,8 @@ def _sniff_image(frame: "pl.DataFrame", free: list[str], path: Path, images_give
         if not _is_string(frame, name):
             continue
         cells = frame[name].head(200).drop_nulls().to_list()
-        if cells and sum(Path(cell.strip()).suffix.lower() in SUFFIXES for cell in cells) >= 0.9 * len(cells):
+        images = sum(cell.strip().lower().endswith(tuple(SUFFIXES)) for cell in cells)
+        if cells and images >= 0.9 * len(cells):
             return name
     if images_given:
         raise InputError(
