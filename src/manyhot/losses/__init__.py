@@ -13,8 +13,12 @@ How to add one. Every loss is a class with its parameters in `__init__`, which h
                  counts). Give one static formula `row(lse_pos, lse_neg, ...)`: (value, slopes).
 `RowCosts`       one number per row in any other way. Give `rows(z, cells)` in differentiable torch; use
                  `manyhot.kernels.row_sums.row_sums` and `masses` for sums and weights.
+`EveryCell`      pointwise, and unknown cells cost something: as `Pointwise`, but "mean" is over all cells.
+                 `manyhot.losses.unobserved` turns zeros or likely cells into unknown ones.
 `MultiLabelLoss` anything else (a number per label, or per batch). Give `evaluate(logits, cells)`; compute in
                  float32 or float64 and finish with `manyhot.kernels.reduction.reduce_units`.
+
+A loss also gets a note (formula, use, trap) in `notes.NOTES`; with the docstring it is what `describe` tells.
 
 What a loss must not do itself: read target forms, mask (`cells.known()` tells; a hidden logit may be NaN, so
 select with `torch.where` before computing), reduce, weigh rows, check. Hooks: `select(logits, cells)` changes
@@ -28,6 +32,7 @@ from manyhot.losses.base import MultiLabelLoss, Options
 from manyhot.losses.correction import SPLC, LargeLoss
 from manyhot.losses.count import AbsKL, CountDistribution, GeneralizedKL
 from manyhot.losses.cross_entropy import BCE, GCE, Poly1
+from manyhot.losses.facts import LossFacts, describe
 from manyhot.losses.focal import Asymmetric, AsymmetricPolynomial, Focal, Hill, RobustAsymmetric
 from manyhot.losses.gradient_balance import GHM, EQLv2
 from manyhot.losses.groups import GroupSoftmax
@@ -86,6 +91,7 @@ __all__ = [
     "LabelDistributionKL",
     "LargeLoss",
     "LogitAdjusted",
+    "LossFacts",
     "LovaszHinge",
     "Mixed",
     "MultiLabelLoss",
@@ -113,6 +119,7 @@ __all__ = [
     "TwoWay",
     "Unbiased",
     "debias",
+    "describe",
     "label_weights",
     "losses_for",
     "make_loss",

@@ -29,8 +29,8 @@ SOURCES = ("lse", "head", "sum_sigmoid")
 class CountDistribution(RowCosts):
     """A row's labels as a count Z times a distribution: KL to softmax(z) plus a loss of the count.
 
-    Z is the sum of the row's target values, the model's rate of it is exp(s). Counts cost, each 0 where
-    exp(s) = Z and each also for Z = 0:
+    Z is the sum of the row's target values, the model's rate of it is exp(s). The count costs,
+    always finite for Z = 0 and, but for the last, 0 where exp(s) = Z:
 
     poisson      Z log Z - Z s + exp(s) - Z
     mse          (exp(s) - Z)^2

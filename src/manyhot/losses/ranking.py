@@ -34,7 +34,7 @@ class MultiLabelMargin(RowCosts):
     number of pairs; `PairwiseHinge` is.
 
     Args:
-        margin: by which a positive has to lead, > 0.
+        margin: by which a positive has to lead, >= 0.
 
     Source:
         torch.nn.MultiLabelMarginLoss; Crammer and Singer, "A Family of Additive Online Algorithms for
@@ -57,7 +57,7 @@ class PairwiseHinge(RowCosts):
     """Mean over pairs of a positive and a negative of max(0, margin - (z_p - z_n)), per row.
 
     Args:
-        margin: by which a positive has to lead, > 0.
+        margin: by which a positive has to lead, >= 0.
 
     Source:
         Ranking SVM: Elisseeff and Weston, "A kernel method for multi-labelled classification", NIPS 2001.
@@ -97,7 +97,7 @@ class WARP(RowCosts):
     the row's positives.
 
     Args:
-        margin: by which a positive has to lead, > 0.
+        margin: by which a positive has to lead, >= 0.
         per_violation: False multiplies by H(r) instead of H(r) / r.
 
     Source:

@@ -38,6 +38,9 @@ def unobserved(cells: Cells, zeros: str) -> Tensor:
         cells: the targets.
         zeros: "unknown" counts zeros among them, "negative" does not.
     """
+    if zeros == "unknown" and isinstance(cells, SparseCells):
+        mask = torch.ones(cells.shape, dtype=torch.bool, device=cells.device)
+        return mask.index_put_(cells.positive_index, mask.new_zeros(()))
     if zeros == "unknown":
         return cells.dense().mass(torch.float32) <= 0
     known = cells.known()
