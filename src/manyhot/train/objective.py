@@ -28,6 +28,8 @@ class Objective:
     _dense: Tensor | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.loss, MultiLabelLoss):
+            self.loss.trust_logits()  # a head that starts at the prior may well put all logits into [0, 1]
         if self.targets.shape[0] * self.targets.shape[1] <= DENSE_CELLS:
             object.__setattr__(self, "_dense", torch.from_numpy(self.targets.to_dense()).to(self.device))
 
