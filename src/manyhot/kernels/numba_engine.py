@@ -22,6 +22,9 @@ CANNOT_COMPILE = (NumbaError, OSError, SyntaxError)
 HALVES = (torch.float16, torch.bfloat16)
 HALF_CELLS = 1 << 18  # cells of a half-precision batch that exist in float32 at one time
 
+# Bits of infinity, above which there is only NaN.
+INFINITE = {np.float32: 0x7F800000, np.float64: 0x7FF0000000000000}
+
 Array = NDArray[Any]
 
 
@@ -122,7 +125,7 @@ class _Work:
             self.scale,
             *(value[rows] if per_row else value for value, per_row in self.constants),
         )
-        return bool(largest < np.array(np.inf, self.kind).view(f"i{np.dtype(self.kind).itemsize}"))
+        return bool(largest < INFINITE[self.kind])
 
     def _constants(self, curves: Curves) -> tuple[list[tuple[Any, bool]], tuple[tuple[str, Kind], ...]]:
         names: dict[str, None] = {}

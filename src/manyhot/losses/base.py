@@ -1,6 +1,7 @@
 """`MultiLabelLoss`: what every loss has in common. Reduction, weights, unknown cells, smoothing, checks."""
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, final
@@ -110,7 +111,8 @@ class MultiLabelLoss(nn.Module, ABC):
             self._warned = door.check_contract(logits, cells, self.names, self.strict, self._warned)
         cells = self.prepare(logits, cells)
         cost = self.evaluate(logits, cells)
-        if cost.device.type == "cpu" and not bool(torch.isfinite(cost.detach().sum())):
+        # On other devices this would wait for the device in every step.
+        if cost.device.type == "cpu" and not math.isfinite(cost.detach().sum().item()):
             return self.evaluate(door.explain_nonfinite(logits, cells, self.names), cells)
         return cost
 
@@ -132,6 +134,10 @@ class MultiLabelLoss(nn.Module, ABC):
     @abstractmethod
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """Reduced cost of a batch whose targets were read and prepared."""
+
+    def trust_logits(self) -> None:
+        """Look no further for probabilities in place of logits: for callers whose head surely gives logits."""
+        self._warned = True
 
     def set_epoch(self, epoch: int) -> None:
         """Tell the loss which epoch begins, from 0; losses with a schedule read it."""

@@ -58,6 +58,8 @@ class Pointwise(MultiLabelLoss):
 
 def side_weights(loss: MultiLabelLoss, cells: Cells) -> tuple[Tensor | None, Tensor | None]:
     """Weights (labels,) of the positive and the negative side; None where all are 1."""
+    if loss.label_weight is None and loss.pos_weight is None:
+        return None, None
     ones = torch.ones(cells.shape[1], device=cells.device)
     both = None if loss.label_weight is None else ones * loss.label_weight
     if loss.pos_weight is None:

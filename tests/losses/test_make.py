@@ -1,0 +1,49 @@
+"""From what a user writes to a loss."""
+
+import pytest
+
+from manyhot.errors import OptionError
+from manyhot.losses import LOSSES, Asymmetric, make_loss
+
+
+def test_name_call_class_and_instance():
+    assert isinstance(make_loss("asl"), Asymmetric)
+    loss = make_loss("asl(gamma_neg=2, clip=0.1, reduction='sum')")
+    assert (loss.gamma_neg, loss.clip, loss.reduction) == (2, 0.1, "sum")
+    assert make_loss(Asymmetric, reduction="sum").reduction == "sum"
+    assert make_loss(loss) is loss
+
+
+def test_context_goes_to_those_that_want_it_and_after_the_spec():
+    assert make_loss("bce", label_counts=[1, 2], num_rows=5, reduction="sum").reduction == "sum"
+    assert make_loss("bce(reduction='mean')", reduction="sum").reduction == "mean"
+    assert len(make_loss("ldam", label_counts=[1, 2]).margins) == 2
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("asll", "did you mean asl"),
+        ("asl(gama_neg=2)", "did you mean gamma_neg"),
+        ("asl(2)", r"expected a loss like 'asl' or 'asl\(gamma_neg=2\)'"),
+        ("asl(gamma_neg=", "expected a loss like"),
+        ("asl(gamma_neg=__import__('os'))", "expected a loss like"),
+        (3, "must be a name, a class or an instance, got 3"),
+        ("asl(gamma_neg=-1)", "gamma_neg must be >= 0"),
+    ],
+)
+def test_what_is_not_a_loss_is_refused_with_the_mend(spec, message):
+    with pytest.raises(OptionError, match=message):
+        make_loss(spec)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_is_made_from_what_training_knows(name):
+    assert isinstance(make_loss(name, label_counts=[3, 1], num_rows=10, names=["a", "b"]), LOSSES[name])
+
+
+def test_weights_by_scheme_and_wrong_weights_name_the_mend():
+    with pytest.raises(OptionError, match=r"label_weights\(targets, 'balanced'\)"):
+        make_loss("bce(pos_weight='balanced')")
+    with pytest.raises(OptionError, match="pos_weight must be finite and >= 0"):
+        make_loss("bce", pos_weight=[1.0, float("nan")])
