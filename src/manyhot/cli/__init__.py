@@ -16,6 +16,7 @@ COMMANDS = {
     "fit": "Train on DATA, tune the cuts, evaluate against the baseline, keep the run.",
     "evaluate": "Measure a run on its own test rows, or on new labelled data.",
     "predict": "Name the labels of files, folders or rows from standard input.",
+    "losses": "List the losses, or explain and draw one.",
     "datasets": "List the embedded data sets, or write one as files.",
 }
 

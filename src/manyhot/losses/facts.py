@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyhot import _check
+from manyhot.losses import notes
 from manyhot.losses.base import MultiLabelLoss
 from manyhot.losses.notes import NOTES
 from manyhot.losses.pointwise import Pointwise
@@ -13,6 +14,13 @@ from manyhot.losses.rowwise import RowCosts, Rowwise
 from manyhot.losses.table import LOSSES
 
 TRAINING_COUNTS = ("label_counts", "num_rows", "propensity")
+CALLS = {
+    "row_ids": "call it with row_ids=",
+    "set_epoch": "call set_epoch(epoch)",
+    "parameters": "optimise its parameters() too",
+}
+SYMBOLS = " ".join((notes.__doc__ or "").split("\n\n")[1].split())
+"""What the letters of the formulas stand for."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,20 @@ class LossFacts:
         """JSON-able; the class by its name."""
         parameters = [{"name": p.name, "default": p.default, "meaning": p.meaning} for p in self.parameters]
         return {**vars(self), "kind": self.kind.__name__, "parameters": parameters}
+
+    def properties(self) -> dict[str, str]:
+        """What a page says of the loss beside its texts: property -> words."""
+        averaged = {"cell": "known cells", "row": "rows", "own": "units of its own, as said above"}
+        return {
+            "mean over": averaged[self.unit],
+            "unknown cells": self.unknown,
+            "soft targets": self.soft,
+            "sparse targets": "costed as they are" if self.sparse else "made dense",
+            "gradient": "bounded" if self.bounded else "grows with the logit",
+            "a row's cost": "depends on the batch" if self.batch else "its own",
+            "needs": ", ".join(self.needs) or "nothing",
+            "in a loop": ", ".join(CALLS[call] for call in self.calls) or "just call it",
+        }
 
 
 def describe(loss: str | type[MultiLabelLoss]) -> LossFacts:
