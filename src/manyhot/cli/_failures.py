@@ -8,9 +8,10 @@ import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,7 +30,7 @@ def telling_failures(ctx: click.Context) -> Iterator[None]:
     """Report what the block raises as the command line should, and leave with the fitting code."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", ManyhotWarning)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _warner(ctx, warnings.showwarning)
         try:
             yield
         except (click.exceptions.Exit, click.Abort, click.ClickException):
@@ -41,9 +42,13 @@ def telling_failures(ctx: click.Context) -> Iterator[None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(FAILED)
         except Exception as error:
-            if ctx.meta.get(DEBUG) or os.environ.get("MANYHOT_DEBUG"):
+            if _debugging(ctx):
                 raise
             ctx.exit(_report(error))
+
+
+def _debugging(ctx: click.Context) -> bool:
+    return bool(ctx.meta.get(DEBUG) or os.environ.get("MANYHOT_DEBUG"))
 
 
 def say(kind: str, message: str) -> None:
@@ -75,8 +80,13 @@ def _keep_traceback(error: Exception) -> Path:
     return Path(name)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    if issubclass(category, ManyhotWarning):
-        say("warning", str(message))
-    else:
-        say("warning", f"{category.__name__}: {message}")
+def _warner(ctx: click.Context, otherwise: Callable[..., None]) -> Callable[..., None]:
+    """What manyhot warns of is for the user; what other packages warn of is for us, with --debug."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, ManyhotWarning):
+            say("warning", str(message))
+        elif _debugging(ctx):
+            otherwise(message, category, *where, **more)
+
+    return show

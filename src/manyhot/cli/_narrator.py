@@ -1,6 +1,8 @@
 """Tells what `fit` does, line by line, and draws its progress where standard error is a terminal."""
 
 import math
+import shutil
+import textwrap
 from typing import Any
 
 import click
@@ -10,7 +12,10 @@ from manyhot.runs import events
 from manyhot.runs.progress import TrainingBar, figures
 from manyhot.train import Began, Diagnosed, Ended, EpochDone
 
-BASELINE = {"hamming": "hamming", "exact": "exact match", "f1_micro": "F1 micro", "f1_macro": "F1 macro"}
+INDENT = 10
+"""Columns of the word that each line begins with."""
+
+BASELINE = {"hamming": "hamming", "exact": "exact match", "f1_macro": "F1"}
 LINES = 12
 """Lines about epochs that a training prints at most where no bar can be drawn."""
 
@@ -31,22 +36,27 @@ class Narrator:
 
     def __call__(self, event: Any) -> None:
         """Tell of one event."""
-        self.bar(event)
         teller = _TELLERS.get(type(event))
         if teller is not None:
-            teller(self, event)
+            with self.bar.aside():
+                teller(self, event)
+        self.bar(event)
 
     def close(self) -> None:
         """Take the bar away, also when the training was stopped."""
         self.bar.close()
 
     def say(self, kind: str, text: str) -> None:
-        """One line: what it is about, then what there is to say."""
-        click.echo(f"{click.style(f'{kind:9}', bold=True)} {text}", err=self.errors)
+        """What it is about, then what there is to say; on a terminal, long lines are indented."""
+        said = f"{kind:{INDENT}}{text}"
+        if console(errors=self.errors).is_terminal:
+            width = shutil.get_terminal_size().columns
+            said = textwrap.fill(said, width, subsequent_indent=" " * INDENT, break_on_hyphens=False)
+        click.echo(click.style(said[:INDENT], bold=True) + said[INDENT:], err=self.errors)
 
     def _read(self, event: events.DataRead) -> None:
         notes = event.table.notes
-        self.say("read", notes.sentence)
+        self.say("read", notes.sentence.removeprefix("read "))
         for line in notes.lines()[1:]:
             self.say("", line)
 

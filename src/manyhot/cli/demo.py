@@ -80,16 +80,16 @@ def tell_the_story(tuned: Any, untuned: Any) -> None:
 
 def show_predictions(run: Any, table: Any) -> None:
     """A few test rows: their code, the true labels and those that the run gives."""
-    from manyhot.cli.predict import snippets
+    from manyhot.cli.predict import short, snippets
     from manyhot.runs.scores_file import test_row_ids
 
     wanted = set(test_row_ids(run.folder).tolist())
-    rows = [row for row, name in enumerate(table.row_ids.tolist()) if name in wanted][:SHOWN]
-    some = table.take(rows)
+    rows = [row for row, name in enumerate(table.row_ids.tolist()) if name in wanted]
+    some = table.take(rows[:: len(rows) // SHOWN][:SHOWN])
     predictions = run.predict(some.inputs, row_ids=some.row_ids)
     truth = some.space.decode(some.targets)
     for record, text, names in zip(predictions.records(), snippets(some.inputs, 70), truth, strict=True):
-        given = "  ".join(f"{name} {score:.2f}" for name, score in record["scores"].items()) or "-"
+        given = "  ".join(f"{name} {short(score)}" for name, score in record["scores"].items()) or "-"
         click.echo(click.style(f"{record['row']}", bold=True))
         click.echo(f"  code   {text}\n  given  {given}\n  true   {'  '.join(names) or '-'}")
 

@@ -89,13 +89,18 @@ def print_rows(records: Iterable[dict[str, Any]], texts: Iterator[str]) -> None:
         chosen = set(record["labels"])
         scores = sorted(record["scores"].items(), key=lambda pair: (pair[0] not in chosen, -pair[1]))
         told = [
-            f"{click.style(name, bold=True) if name in chosen else click.style(name, dim=True)} {score:.2f}"
+            f"{click.style(name, bold=True) if name in chosen else click.style(name, dim=True)} {short(score)}"
             for name, score in scores
         ]
         snippet = next(texts)
         click.echo(
             "  ".join(filter(None, (str(record["row"]), snippet and f"{snippet!r}", "  ".join(told) or "-")))
         )
+
+
+def short(score: float) -> str:
+    """Two digits after the point, and more where those would be zero."""
+    return f"{score:.2f}" if score >= 0.01 else f"{score:.1g}"
 
 
 def snippets(rows: Any, width: int = 40) -> Iterator[str]:

@@ -46,27 +46,37 @@ class TrainingBar:
             self.progress.update(self.task, figures=figures(event.record))
         elif isinstance(event, FoldBegan):
             self._end()
-            self.task = self.progress.add_task(f"fold {event.fold}/{event.folds}", total=None, figures="")
-            self.progress.start()
+            self._draw(f"fold {event.fold}/{event.folds}", event.fold - 1, event.folds)
         elif isinstance(event, Ended):
             self._end()
 
     def _begin(self, event: Began) -> None:
         self.epochs = event.options.epochs or 0
         total = self.epochs * event.steps_per_epoch
-        self.task = self.progress.add_task(
-            f"epoch 0/{self.epochs}", total=total, completed=event.resumed_step, figures=""
-        )
+        self._draw(f"epoch 0/{self.epochs}", event.resumed_step, total)
+
+    def _draw(self, text: str, completed: int, total: int) -> None:
+        self.task = self.progress.add_task(text, completed=completed, total=total, figures="")
         self.progress.start()
 
     def _end(self) -> None:
         if self.task is not None:
             self.progress.remove_task(self.task)
             self.task = None
+            self.progress.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away while something else is printed."""
+        drawn = self.task is not None
+        self.progress.stop()
+        yield
+        if drawn:
+            self.progress.start()
 
     def close(self) -> None:
         """Take the bar away."""
-        self.progress.stop()
+        self._end()
 
 
 def figures(record: EpochRecord) -> str:

@@ -71,7 +71,7 @@ def _in_memory(data: Any, labels: Any, space: LabelSpace | None) -> Table:
 
 
 def _targets_of(labels: Any, space: LabelSpace | None) -> tuple[Targets, LabelSpace]:
-    if hasattr(labels, "columns") and not isinstance(labels, Targets):
+    if hasattr(labels, "columns") and not callable(labels.columns):  # a DataFrame
         space = space or LabelSpace(tuple(str(name) for name in labels.columns))
         return space.from_columns(labels), space
     if _are_names(labels):
