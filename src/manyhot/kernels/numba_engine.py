@@ -78,11 +78,11 @@ class _Work:
     def __init__(self, cells: SparseCells, curves: Curves, kind: type, scale: float) -> None:
         self.kind, self.width, self.rows = kind, cells.shape[1], cells.shape[0]
         self.scale = kind(scale)
-        self.starts, self.labels = _integers(cells.starts), _integers(cells.labels)
+        self.starts, self.labels = integers(cells.starts), integers(cells.labels)
         self.values = self._reals(cells.values) if cells.values is not None else np.empty(0, kind)
         hidden = cells.unknown_starts is not None and cells.unknown_labels is not None
-        self.hidden_starts = _integers(cells.unknown_starts) if hidden else np.zeros(self.rows + 1, np.int32)
-        self.hidden_labels = _integers(cells.unknown_labels) if hidden else np.empty(0, np.int32)
+        self.hidden_starts = integers(cells.unknown_starts) if hidden else np.zeros(self.rows + 1, np.int32)
+        self.hidden_labels = integers(cells.unknown_labels) if hidden else np.empty(0, np.int32)
         weight = cells.row_weight
         self.row_weight = np.ones(self.rows, kind) if weight is None else self._reals(weight)
         self.cell_weight = (
@@ -158,7 +158,8 @@ def _kernel(formulas: tuple[tuple[str, Formula], ...], variant: Variant, kind: s
     return kernel_module(named, variant, kind).kernel
 
 
-def _integers(tensor: Tensor | None) -> Array:
+def integers(tensor: Tensor | None) -> Array:
+    """Row pointers or labels as the kernels take them."""
     assert tensor is not None
     return np.ascontiguousarray(tensor.numpy(), np.int32)
 

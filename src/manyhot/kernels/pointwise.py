@@ -69,7 +69,18 @@ def suits_numba(logits: Tensor) -> bool:
     if logits.device.type != "cpu" or not logits.numel():
         return False
     engine = _engine.get() or os.environ.get("MANYHOT_ENGINE", "auto")
-    return engine == "numba" or (engine == "auto" and logits.numel() >= WORTHWHILE)
+    wanted = engine == "numba" or (engine == "auto" and logits.numel() >= WORTHWHILE)
+    return wanted and _numba_is_there()
+
+
+@cache
+def _numba_is_there() -> bool:
+    try:
+        import numba  # noqa: F401  # imported when there is work for it
+    except ImportError as error:
+        LOG.warning("the CPU engine is off, torch is used instead: %s", error)
+        return False
+    return True
 
 
 class Total(torch.autograd.Function):
@@ -100,28 +111,21 @@ def _total(
 ) -> tuple[Tensor, Tensor | float, Tensor | None]:
     """Reduced cost, its scale, and the scaled slopes."""
     if suits_numba(logits) and curves.formulas() not in _REFUSED:
+        from manyhot.kernels import numba_engine
+
         try:
-            from manyhot.kernels import numba_engine  # Numba is imported when there is work for it
-        except ImportError as error:
-            _say_once(f"the CPU engine is off, torch is used instead: {error}")
-        else:
-            try:
-                cost, scale, slopes = numba_engine.total(logits, cells, curves, reduction, want_slopes)
-                return torch.tensor(cost, dtype=torch.float64), scale, slopes
-            except numba_engine.CANNOT_COMPILE as error:
-                _REFUSED.add(curves.formulas())
-                _say_once(f"{curves.positive.__qualname__} runs on torch, the CPU engine refuses it: {error}")
+            cost, scale, slopes = numba_engine.total(logits, cells, curves, reduction, want_slopes)
+            return torch.tensor(cost, dtype=torch.float64), scale, slopes
+        except numba_engine.CANNOT_COMPILE as error:
+            _REFUSED.add(curves.formulas())
+            name = curves.positive.__qualname__
+            LOG.warning("%s runs on torch, the CPU engine cannot compile it: %s", name, error)
     scale = scale_of(reduction, logits.shape[0], cells.known_count() if reduction == "mean" else 0)
     summed, slopes = torch_engine.total(logits, cells, curves, want_slopes)
     return summed * scale, scale, None if slopes is None else slopes.mul_(scale)
 
 
 _REFUSED: set[Any] = set()  # formulas that could not be compiled
-
-
-@cache
-def _say_once(message: str) -> None:
-    LOG.warning(message)
 
 
 def _is_one(gradient: Tensor) -> bool:

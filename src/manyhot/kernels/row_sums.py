@@ -22,12 +22,14 @@ import torch
 from torch import Tensor
 
 from manyhot.kernels.cells import Cells, SparseCells
+from manyhot.kernels.pointwise import plain, suits_numba
+from manyhot.kernels.row_split import Split, log_or_empty, log_sum_exp, plain_split
 
+WIDE = ("lse_neg", "lse_all")  # sums that negatives enter
 LOGARITHMIC = ("lse_pos", "lse_neg", "lse_all", "lse_up")
 LINEAR = ("dot_pos",)
 CONSTANT = ("n_pos", "n_neg", "neg_entropy")
 ROW_SUMS = (*LOGARITHMIC, *LINEAR, *CONSTANT)
-EMPTY = -1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,17 @@ def row_sums(z: Tensor, cells: Cells, reading: RowReading, names: Iterable[str])
         reading: weights and temperatures.
         names: of `ROW_SUMS`.
     """
-    sparse = isinstance(cells, SparseCells) and not any(reading.smoothing) and cells.cell_weight is None
-    layout = _Sparse(z, cells, reading) if sparse else _Dense(z, cells, reading)  # type: ignore[arg-type]
+    names = list(names)
+    few = not any(reading.smoothing) and cells.cell_weight is None  # cells differ from plain negatives
+    if few and not isinstance(cells, SparseCells) and suits_numba(z):
+        from manyhot.kernels.numba_engine import compressed
+
+        cells = compressed(cells.dense())
+    if few and isinstance(cells, SparseCells):
+        wide = {reading.divisor(name) for name in names if name in WIDE}
+        layout: _Sparse | _Dense = _Sparse(z, cells, reading, wide)
+    else:
+        layout = _Dense(z, cells, reading)
     return {name: layout.sum(name) for name in names}
 
 
@@ -93,7 +104,7 @@ def log_sum(exponents: Tensor, mass: Tensor) -> Tensor:
     member = mass > 0
     logs = torch.log(torch.where(member, mass, 1.0))
     kept = torch.where(member, exponents + logs, -torch.inf)
-    return _log_sum_exp(kept)
+    return log_sum_exp(kept)
 
 
 class _Dense:
@@ -117,18 +128,19 @@ class _Dense:
 
 
 class _Sparse:
-    def __init__(self, z: Tensor, cells: SparseCells, reading: RowReading) -> None:
+    def __init__(self, z: Tensor, cells: SparseCells, reading: RowReading, temperatures: set[float]) -> None:
         self.z, self.cells, self.reading = z, cells, reading
-        self.rows, labels = self.here = cells.positive_index
-        self.own = z[self.here]
+        self.rows, labels = cells.positive_index
+        split = Split.apply if plain(z) and suits_numba(z) else plain_split
+        self.backgrounds: dict[float, Tensor] = {}  # of every temperature: log-sum-exp of the plain negatives
+        self.own = z[cells.positive_index] if not temperatures else z[:0, 0]
+        for temperature in temperatures:
+            self.backgrounds[temperature], self.own = split(z, cells, temperature, reading.negative_weight)
         ones = torch.ones_like(self.own)
         self.values = ones if cells.values is None else cells.values.to(z.dtype)
-        self.positive_weight, self.negative_weight = (
-            None if weight is None else weight.to(z.dtype)
-            for weight in (reading.positive_weight, reading.negative_weight)
-        )
-        self.up = ones if self.positive_weight is None else self.positive_weight[labels]
-        self.down = ones if self.negative_weight is None else self.negative_weight[labels]
+        up, down = reading.positive_weight, reading.negative_weight
+        self.up = ones if up is None else up.to(z.dtype)[labels]
+        self.down = ones if down is None else down.to(z.dtype)[labels]
 
     def sum(self, name: str) -> Tensor:
         mass = self.values * self.up
@@ -143,23 +155,16 @@ class _Sparse:
         exponents = self.own / self.reading.divisor(name)
         if name in ("lse_pos", "lse_up"):
             return self._log_added(exponents + torch.log(mass))
+        background = self.backgrounds[self.reading.divisor(name)]
+        if name == "lse_neg" and self.cells.values is None:
+            return background
         negative = (1 - self.values) * self.down
-        return self._whole(name, exponents + torch.log(negative if name == "lse_neg" else negative + mass))
-
-    def _whole(self, name: str, at_positives: Tensor) -> Tensor:
-        """A sum over all known cells, of which the positives have exponents of their own."""
-        exponents = self.z / self.reading.divisor(name)
-        if self.negative_weight is not None:
-            exponents = exponents + torch.log(self.negative_weight)
-        exponents = exponents.index_put(self.here, at_positives)
-        hidden = self.cells.unknown_index
-        if hidden is not None:
-            exponents = exponents.index_put(hidden, exponents.new_tensor(-torch.inf))
-        return _log_sum_exp(exponents)
+        joining = self._log_added(exponents + torch.log(negative if name == "lse_neg" else negative + mass))
+        return torch.logaddexp(background, joining)
 
     def _background_mass(self) -> Tensor:
         """(rows,) summed negative weight of the cells that are neither positive nor unknown."""
-        weight = self.negative_weight
+        weight = self.reading.negative_weight
         whole = self.z.shape[1] if weight is None else float(weight.sum())
         counted = torch.full((self.z.shape[0],), float(whole), dtype=self.z.dtype, device=self.z.device)
         counted = counted - self._added(self.down)
@@ -177,18 +182,4 @@ class _Sparse:
         highest = highest.scatter_reduce(0, self.rows, exponents.detach(), "amax")
         shift = torch.where(highest.isinf(), 0.0, highest)
         summed = self._added(torch.exp(exponents - shift[self.rows]))
-        return _log_or_empty(summed, shift)
-
-
-def _log_sum_exp(exponents: Tensor) -> Tensor:
-    """(rows,) as torch.logsumexp, but `EMPTY` with gradient 0, not NaN, where every exponent is -inf."""
-    if not exponents.shape[1]:
-        return exponents.sum(1) + EMPTY
-    highest = exponents.detach().amax(1)
-    shift = torch.where(highest.isinf(), 0.0, highest)
-    return _log_or_empty(torch.exp(exponents - shift[:, None]).sum(1), shift)
-
-
-def _log_or_empty(summed: Tensor, shift: Tensor) -> Tensor:
-    empty = summed == 0  # not "> 0" the other way round: a NaN has to show
-    return torch.where(empty, EMPTY, shift + torch.log(torch.where(empty, 1.0, summed)))
+        return log_or_empty(summed, shift)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 WORDS = (
     "exp",
+    "expm1",
     "log",
     "log1p",
     "where",
