@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from manyhot.kernels.cells import Cells, SparseCells
+from manyhot.kernels.cells import Cells, SparseCells, wide
 from manyhot.kernels.pointwise import plain, suits_numba
 from manyhot.kernels.row_split import Split, log_or_empty, log_sum_exp, plain_split
 
@@ -73,8 +73,8 @@ def row_sums(z: Tensor, cells: Cells, reading: RowReading, names: Iterable[str])
 
         cells = compressed(cells.dense())
     if few and isinstance(cells, SparseCells):
-        wide = {reading.divisor(name) for name in names if name in WIDE}
-        layout: _Sparse | _Dense = _Sparse(z, cells, reading, wide)
+        temperatures = {reading.divisor(name) for name in names if name in WIDE}
+        layout: _Sparse | _Dense = _Sparse(z, cells, reading, temperatures)
     else:
         layout = _Dense(z, cells, reading)
     return {name: layout.sum(name) for name in names}
@@ -175,7 +175,9 @@ class _Sparse:
         return counted.index_add(0, hidden[0], -lost)
 
     def _added(self, per_positive: Tensor) -> Tensor:
-        return self.z.new_zeros(self.z.shape[0]).index_add(0, self.rows, per_positive)
+        precise = wide(self.z.device)  # index_add adds one after the other, which loses digits of long rows
+        empty = self.z.new_zeros(self.z.shape[0], dtype=precise)
+        return empty.index_add(0, self.rows, per_positive.to(precise)).to(self.z.dtype)
 
     def _log_added(self, exponents: Tensor) -> Tensor:
         highest = exponents.new_full((self.z.shape[0],), -torch.inf)
