@@ -20,6 +20,7 @@ EXACT = {
     "asl": {"detach_focus": False},
     "apl": {"detach_focus": False},
     "csl": {"detach_focus": False},
+    "gr": {"detach_weights": False},
     "ghm": {"bins": 9},  # with 10, the size of the gradient at a logit of 0 lies between two bins
     "lovasz": {"average": "macro"},  # two equal logits in a row are a kink
 }

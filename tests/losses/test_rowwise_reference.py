@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from sklearn.metrics import ndcg_score
 from torch.nn import functional
 
 from manyhot.kernels import pairs
@@ -19,6 +20,7 @@ from manyhot.losses import (
     WARP,
     ZLPR,
     AdaptiveThreshold,
+    ApproxNDCG,
     DecoupledSoftmax,
     LabelDistributionKL,
     MultiLabelMargin,
@@ -121,6 +123,16 @@ def bp_mll(z, y):
     return float(np.mean([math.exp(b - a) for a in p for b in n])) if len(p) and len(n) else 0.0
 
 
+def ndcg(z, y):
+    if not y.any():
+        return 0.0
+    ranks = [
+        1 + sum(1 / (1 + math.exp(-(z[j] - z[p]))) for j in range(len(z)) if j != p) for p in range(len(z))
+    ]
+    best = sum(1 / math.log2(1 + i) for i in range(1, int(y.sum()) + 1))
+    return 1 - sum(1 / math.log2(1 + r) for r, t in zip(ranks, y, strict=True) if t) / best
+
+
 def soft_margin(z, y):
     return float(np.mean(np.log1p(np.exp(-z)) * y + np.log1p(np.exp(z)) * (1 - y)))
 
@@ -161,6 +173,7 @@ DEFINITIONS = {
     "warp, Gong": (WARP(per_violation=False), warp_gong),
     "ranknet": (RankNet(), ranknet),
     "bp-mll": (BPMLL(), bp_mll),
+    "approx-ndcg": (ApproxNDCG(), ndcg),
     "soft-margin": (MultiLabelSoftMargin(), soft_margin),
     "sparsemax": (SparsemaxLoss(), sparsemax),
 }
@@ -359,9 +372,25 @@ def test_rowwise_costs_are_never_negative(values, members):
         assert loss(z, y) >= -1e-9
 
 
+def test_approx_ndcg_of_sharp_ranks_is_scikit_learn_s_ndcg():
+    relevance = np.random.default_rng(0).integers(0, 5, (14, 6)) / 4
+    relevance[:, 0] = 1
+    expected = ndcg_score(relevance, LOGITS)
+    value = ApproxNDCG(temperature=1e-4)(torch.as_tensor(LOGITS), relevance)
+    assert value.item() == pytest.approx(1 - expected, abs=1e-6)
+
+
 def test_perfect_rankings_cost_nothing():
     z, y = torch.tensor([[60.0, 55.0, -60.0, -70.0]], dtype=torch.float64), torch.tensor([[1, 1, 0, 0]])
-    for loss in (LSEP(), PairwiseHinge(), MultiLabelMargin(), RankNet(), WARP(), DecoupledSoftmax(), ZLPR()):
+    for loss in (
+        LSEP(),
+        PairwiseHinge(),
+        MultiLabelMargin(),
+        RankNet(),
+        WARP(),
+        DecoupledSoftmax(),
+        ZLPR(),
+    ):
         assert loss(z, y).item() == pytest.approx(0, abs=1e-15)
 
 

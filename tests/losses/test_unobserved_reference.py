@@ -18,6 +18,7 @@ from manyhot.losses import (
     EntropyMaximization,
     EQLv2,
     ExpectedPositives,
+    GeneralizedRobust,
     LargeLoss,
     PartialBCE,
 )
@@ -58,6 +59,7 @@ def losses():
         at_epoch(SPLC(zeros="negative"), 1),
         at_epoch(LargeLoss(0.05), 2),
         at_epoch(LargeLoss(0.05, "correct", zeros="negative"), 2),
+        at_epoch(GeneralizedRobust(5, detach_weights=False), 2),
         GHM(),
         EQLv2([3, 1, 4, 1, 5, 9]),
         ROLE(10, [3, 1, 4, 1, 5, 9]),
@@ -304,6 +306,29 @@ def test_large_loss_remembers_what_it_corrected_for_good():
         loss(Z, Y)
     with pytest.raises(OptionError, match="give num_rows and label_counts"):
         LargeLoss(mode="permanent")
+
+
+@pytest.mark.parametrize("epoch", [0, 3, 9, 20])
+def test_generalised_robust(epoch):
+    done = min(epoch / 9, 1)
+    k = torch.sigmoid(2 * done * P - 2)
+    v = torch.exp(-((P - 0.5 - 0.3 * done) ** 2) / (2 * (2 - 1.5 * done) ** 2))
+    doubtful = v * (k * (1 - P**0.01) / 0.01 + (1 - k) * P)
+    loss = at_epoch(GeneralizedRobust(), epoch)
+    assert_value(loss, torch.where(POSITIVE, NEG_LOG_P, doubtful).mean())
+    assert_value(loss, torch.where(POSITIVE, NEG_LOG_P, doubtful).mean(), targets=ZERO_ONE)
+    trusted = at_epoch(GeneralizedRobust(zeros="negative"), epoch)
+    assert_value(trusted, torch.where(KNOWN, known_bce(), doubtful).mean())
+
+
+def test_generalised_robust_holds_its_weights_constant():
+    z = torch.tensor([[0.3]], dtype=torch.float64, requires_grad=True)
+    at_epoch(GeneralizedRobust(), 5)(z, torch.zeros(1, 1)).backward()
+    q = z.detach().clone().requires_grad_()
+    p = q.sigmoid()
+    k, v = torch.sigmoid(10 / 9 * p - 2), torch.exp(-((p - 2 / 3) ** 2) / 2 / (7 / 6) ** 2)
+    (v.detach() * (k.detach() * (1 - p**0.01) / 0.01 + (1 - k.detach()) * p)).backward()
+    torch.testing.assert_close(z.grad, q.grad)
 
 
 # ---------------------------------------------------------------- gradients as weights

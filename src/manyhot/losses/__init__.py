@@ -41,12 +41,14 @@ from manyhot.losses.lovasz import LovaszHinge
 from manyhot.losses.lsep import LSEP, TwoWay
 from manyhot.losses.make import losses_for, make_loss
 from manyhot.losses.mixed import Mixed
+from manyhot.losses.ndcg import ApproxNDCG
 from manyhot.losses.overlap import SigmoidF1, SoftF1, SoftJaccard
 from manyhot.losses.partial import ClassAwareSelective, PartialBCE
 from manyhot.losses.pointwise import Pointwise
 from manyhot.losses.propensity import PropensityScored, Unbiased, propensities
 from manyhot.losses.rank_surrogates import PairwiseAUC, SmoothAP
 from manyhot.losses.ranking import BPMLL, WARP, MultiLabelMargin, MultiLabelSoftMargin, PairwiseHinge, RankNet
+from manyhot.losses.robust import GeneralizedRobust
 from manyhot.losses.rowwise import RowCosts, Rowwise
 from manyhot.losses.single_positive import ROLE, EntropyMaximization, ExpectedPositives
 from manyhot.losses.softmax import DecoupledSoftmax, LabelDistributionKL, PickAllLabels, SoftmaxMultiHot
@@ -73,6 +75,7 @@ __all__ = [
     "ZLPR",
     "AbsKL",
     "AdaptiveThreshold",
+    "ApproxNDCG",
     "Asymmetric",
     "AsymmetricPolynomial",
     "Brier",
@@ -86,6 +89,7 @@ __all__ = [
     "ExpectedPositives",
     "Focal",
     "GeneralizedKL",
+    "GeneralizedRobust",
     "GroupSoftmax",
     "Hill",
     "LabelDistributionKL",

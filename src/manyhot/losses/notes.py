@@ -244,6 +244,11 @@ NOTES: Mapping[str, Note] = MappingProxyType(
             "Scores are margins; works best after a start with BCE.",
             dense=True,
         ),
+        "approx-ndcg": Note(
+            "1 - sum over P of y / log2(1 + r) / its best, r = 1 + sum of sigmoid((z_j - z_p) / T)",
+            "The top of a row's list, graded relevance.",
+            "Takes time in proportion to positives times labels; gives no cut.",
+        ),
         "smooth-ap": Note(
             "1 - mean over positive rows of (1 + sum over P of s) / (1 + sum of s), s = sigmoid(dz / T)",
             "Train on average precision, in large batches.",
@@ -299,6 +304,12 @@ NOTES: Mapping[str, Note] = MappingProxyType(
             "Missing or wrong positives, any model.",
             "Without set_epoch it is BCE with unknown as negative.",
             batch=True,
+            calls=("set_epoch",),
+        ),
+        "gr": Note(
+            "BCE of positives; v (k (1 - p^q2) / q2 + (1 - k) (1 - (1 - p)^q3) / q3) of unobserved cells",
+            "One known positive a row; trusts the model more from epoch to epoch.",
+            "Without set_epoch its schedule stays at the start.",
             calls=("set_epoch",),
         ),
         "ghm": Note(

@@ -12,11 +12,13 @@ from manyhot.losses.gradient_balance import GHM, EQLv2
 from manyhot.losses.long_tail import LDAM, ClassBalanced, DistributionBalanced, LogitAdjusted
 from manyhot.losses.lovasz import LovaszHinge
 from manyhot.losses.lsep import LSEP, TwoWay
+from manyhot.losses.ndcg import ApproxNDCG
 from manyhot.losses.overlap import SigmoidF1, SoftF1, SoftJaccard
 from manyhot.losses.partial import ClassAwareSelective, PartialBCE
 from manyhot.losses.propensity import PropensityScored, Unbiased
 from manyhot.losses.rank_surrogates import PairwiseAUC, SmoothAP
 from manyhot.losses.ranking import BPMLL, WARP, MultiLabelMargin, MultiLabelSoftMargin, PairwiseHinge, RankNet
+from manyhot.losses.robust import GeneralizedRobust
 from manyhot.losses.single_positive import ROLE, EntropyMaximization, ExpectedPositives
 from manyhot.losses.softmax import DecoupledSoftmax, LabelDistributionKL, PickAllLabels, SoftmaxMultiHot
 from manyhot.losses.sparsemax import SparsemaxLoss
@@ -66,6 +68,7 @@ LOSSES: Mapping[str, type[MultiLabelLoss]] = MappingProxyType(
         "sigmoid-f1": SigmoidF1,
         "soft-jaccard": SoftJaccard,
         "lovasz": LovaszHinge,
+        "approx-ndcg": ApproxNDCG,
         "smooth-ap": SmoothAP,
         "auc": PairwiseAUC,
         "partial-bce": PartialBCE,
@@ -75,6 +78,7 @@ LOSSES: Mapping[str, type[MultiLabelLoss]] = MappingProxyType(
         "role": ROLE,
         "splc": SPLC,
         "large-loss": LargeLoss,
+        "gr": GeneralizedRobust,
         "ghm": GHM,
         "eqlv2": EQLv2,
     }
