@@ -54,7 +54,7 @@ class TfidfPreparation(Preparation):
         ngrams: tuple[int, int] = (1, 2),
         sublinear: bool = True,
         min_rows: int | None = None,
-        max_terms: int | None = 200_000,
+        max_terms: int | None = 50_000,
     ) -> "TfidfPreparation":
         """Collect the vocabulary and its weights.
 
