@@ -133,7 +133,7 @@ class _Sparse:
         self.rows, labels = cells.positive_index
         split = Split.apply if plain(z) and suits_numba(z) else plain_split
         self.backgrounds: dict[float, Tensor] = {}  # of every temperature: log-sum-exp of the plain negatives
-        self.own = z[cells.positive_index] if not temperatures else z[:0, 0]
+        self.own = z.new_zeros(0) if temperatures else z[cells.positive_index]
         for temperature in temperatures:
             self.backgrounds[temperature], self.own = split(z, cells, temperature, reading.negative_weight)
         ones = torch.ones_like(self.own)
