@@ -35,6 +35,6 @@ def posts(tmp_path_factory):
 def fitted(posts, tmp_path_factory):
     """The folder of a run, and what fitting it printed."""
     folder = tmp_path_factory.mktemp("runs") / "posts"
-    result = CliRunner().invoke(main, ["fit", str(posts), "--out", str(folder), "--epochs", "6"])
+    result = CliRunner().invoke(main, ["fit", str(posts), "--out", str(folder)])
     assert result.exit_code == 0, result.output
     return folder, result

@@ -89,7 +89,7 @@ def print_rows(records: Iterable[dict[str, Any]], texts: Iterator[str]) -> None:
         chosen = set(record["labels"])
         scores = sorted(record["scores"].items(), key=lambda pair: (pair[0] not in chosen, -pair[1]))
         told = [
-            f"{click.style(name, bold=True) if name in chosen else click.style(name, dim=True)} {short(score)}"
+            f"{click.style(name, bold=name in chosen, dim=name not in chosen)} {short(score)}"
             for name, score in scores
         ]
         snippet = next(texts)
