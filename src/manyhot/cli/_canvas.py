@@ -26,7 +26,7 @@ class Canvas:
         self.colours = np.full((height, width), "", dtype=object)
 
     def curve(self, values: Sequence[float] | NDArray[np.float64], colour: str, every: int = 1) -> None:
-        """Draw values at equal distances from edge to edge; with `every` only each so many-th column of dots."""
+        """Draw values at equal distances from edge to edge, in every so many-th column of dots."""
         width = self.bits.shape[1]
         columns = np.arange(2 * width)
         y = np.interp(columns, np.linspace(0, 2 * width - 1, len(values)), np.asarray(values, float))

@@ -1,4 +1,4 @@
-"""`trace`: what a loss costs, and how it pulls, while one logit moves and the others rest. `plot` draws it."""
+"""`trace`: what a loss costs, and how it pulls, while one logit moves and the others rest; `plot` of that."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from manyhot.errors import MissingExtraError
 from manyhot.losses.base import MultiLabelLoss
+from manyhot.losses.facts import describe
 from manyhot.losses.make import make_loss
 from manyhot.losses.pointwise import Pointwise
-from manyhot.losses.rowwise import RowCosts
+from manyhot.losses.table import LOSSES
 
 # A batch of four rows with four labels. The logit of the first cell moves; its target is filled in.
 LOGITS = ((0.0, 1.0, -1.0, 0.0), (1.0, -1.0, 0.0, -2.0), (-1.0, 2.0, -2.0, 1.0), (0.5, -1.0, 1.0, -1.0))
@@ -89,21 +90,36 @@ def new_figure(title: str) -> tuple[Any, Sequence[Any]]:
 
 
 def _trace(spec: str | type[MultiLabelLoss], side: str, logits: NDArray[np.float64]) -> Trace:
+    kind = type(_made(spec))
+    if kind in LOSSES.values() and not describe(kind).batch:
+        return Trace(side, logits, *_at_once(spec, SIDES[side], logits))
     costs, gradients = zip(*(_at(spec, SIDES[side], float(z)) for z in logits), strict=True)
     return Trace(side, logits, np.array(costs), np.array(gradients))
 
 
+def _at_once(
+    spec: str | type[MultiLabelLoss], target: float, logits: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Costs and gradients from a batch of copies of the first row, for rows that do not see each other."""
+    z, y = (torch.tensor(rows[:1], dtype=torch.float64).repeat(len(logits), 1) for rows in (LOGITS, TARGETS))
+    z[:, 0], y[:, 0] = torch.from_numpy(logits), target
+    z.requires_grad_()
+    costs = _made(spec)(z, y)
+    (gradients,) = torch.autograd.grad(costs.sum(), z)
+    own = costs.detach() if costs.ndim == 1 else costs.detach()[:, 0]
+    return own.numpy(), gradients[:, 0].numpy()
+
+
 def _at(spec: str | type[MultiLabelLoss], target: float, logit: float) -> tuple[float, float]:
-    """Cost and gradient with a fresh loss, so that none remembers the point before."""
+    """Cost and gradient in the whole batch, with a fresh loss, so that none remembers the point before."""
     loss = _made(spec)
-    z = torch.tensor(LOGITS, dtype=torch.float64)
-    y = torch.tensor(TARGETS, dtype=torch.float64)
+    z, y = (torch.tensor(rows, dtype=torch.float64) for rows in (LOGITS, TARGETS))
     z[0, 0], y[0, 0] = logit, target
     z.requires_grad_()
     costs = loss(z, y, row_ids=torch.arange(len(LOGITS)))
     (gradient,) = torch.autograd.grad(costs.sum(), z)
-    own = (0, 0) if isinstance(loss, Pointwise) else 0 if isinstance(loss, RowCosts) else ...
-    return float(costs.detach()[own].sum()), float(gradient[0, 0])
+    own = costs.detach()[0, 0] if isinstance(loss, Pointwise) else costs.detach().sum()
+    return float(own), float(gradient[0, 0])
 
 
 def _made(spec: str | type[MultiLabelLoss]) -> MultiLabelLoss:
