@@ -30,10 +30,10 @@ def test_nothing_is_open_after_resolving_and_what_was_given_stays(model):
 
 def test_a_linear_model_of_sparse_rows_takes_steps_as_long_as_its_rows_allow(model):
     chosen = TrainOptions().resolved(model, 1000)
-    assert (chosen.optimizer, chosen.learning_rate) == ("sgd", 100.0)
+    assert (chosen.optimizer, chosen.learning_rate) == ("sgd", 30.0)
     rows = SparseColumns(csr_array(np.array([[2.0, 4], [2, 0]], np.float32)), ("x", "y"))
     longer = Model.build(rows, Targets.from_dense(np.eye(2)), LabelSpace(("a", "b")))
-    assert TrainOptions().resolved(longer, 2).learning_rate == 100.0 / ((1 + 1 + 1) / 2)
+    assert TrainOptions().resolved(longer, 2).learning_rate == 30.0 / ((1 + 1 + 1) / 2)
 
 
 def test_they_survive_json(model):
