@@ -1,0 +1,79 @@
+"""What manyhot's own scikit-learn classifiers share: labels in any form, and predictions in the same."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from manyhot._typing import BoolArray
+from manyhot.estimators.forms import LabelForm, read_labels
+from manyhot.labels import Targets
+
+
+class LabelClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier of label sets; a vector of classes is one exclusive choice a row.
+
+    A subclass fits, gives probabilities and decides; this class keeps the form of y.
+
+    Attributes:
+        classes_: (labels,) names of the labels, in the order of every column; their numbers where y was a
+            matrix without names; the classes where y was a vector.
+        n_features_in_: number of columns of X.
+        feature_names_in_: their names, if X was a DataFrame.
+    """
+
+    classes_: NDArray[Any]
+    form_: LabelForm
+
+    @abstractmethod
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Probability of every label, (rows, labels), columns as `classes_`; rows need not add up to 1."""
+
+    @abstractmethod
+    def _decide(self, X: Any) -> BoolArray:
+        """Label sets, (rows, labels)."""
+
+    def predict(self, X: Any) -> Any:
+        """Label sets in the form that y had in `fit`: name lists, 0/1 matrix, DataFrame, sparse, classes."""
+        if self.form_of_fit.exclusive:
+            return self.form_of_fit.choose(self._choose(X))
+        return self.form_of_fit.write(self._decide(X), X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of rows whose labels are all right (known cells only), as everywhere in scikit-learn.
+
+        `manyhot.estimators.scorer` gives every other metric.
+        """
+        form = self.form_of_fit
+        wanted, given = form.read(y), form.read(self.predict(X))
+        check_consistent_length(X, y)
+        known = wanted.known_mask()
+        right = ((wanted.to_dense(unknown=0) == given.to_dense()) | ~known).all(axis=1)
+        return float(np.average(right, weights=sample_weight))
+
+    @property
+    def form_of_fit(self) -> LabelForm:
+        """How y was given to `fit`."""
+        check_is_fitted(self)
+        return self.form_
+
+    def _read(self, X: Any, y: Any, **checks: Any) -> tuple[Any, Targets]:
+        """Checked X and y; sets the attributes that both give."""
+        targets, form = read_labels(y)
+        X = validate_data(self, X, **checks)
+        check_consistent_length(X, targets.positives.indptr[1:])
+        self.form_, self.classes_ = form, form.classes
+        return X, targets
+
+    def _choose(self, X: Any) -> NDArray[np.int64]:
+        return np.argmax(self.predict_proba(X), axis=1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,308 @@
+"""LinearManyHot: one-vs-rest linear models, all labels at once, with cuts tuned on scores of unseen rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+from scipy.special import expit
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from manyhot import _check
+from manyhot._typing import BoolArray
+from manyhot.decide import Decision, Rule, rule_for
+from manyhot.errors import InputError, OptionError, ShapeError
+from manyhot.estimators.base import LabelClassifier
+from manyhot.estimators.folds import fold_of_rows
+from manyhot.estimators.forms import LabelForm
+from manyhot.estimators.narrow import solve_narrow
+from manyhot.estimators.strongest import strongest
+from manyhot.kernels.linear_solver import Effort, Problem, solve
+from manyhot.labels import LabelSpace, Targets
+
+NARROW_WORK = 1e10  # multiplications that Newton's method may cost: a second or so
+FOLD_PASSES = 2
+TAIL = 0.05  # probability from which on the squared hinge's go on as a tail
+
+
+class LinearManyHot(LabelClassifier):
+    """One linear model a label, L2-regularised: minimises w.w / 2 + C * (sum of the rows' losses).
+
+    The intercept is part of w, as in LIBLINEAR, whose solutions are the same. Unknown cells (NaN in y) take
+    part in nothing. With a goal, each row is scored by models that have not seen it, and a cut for each label
+    is tuned on these scores.
+
+    Args:
+        loss: "squared_hinge" (ranks best, fastest) or "logistic" (calibrated probabilities).
+        C: inverse strength of the regularisation, > 0. Of several values, each is solved from the last, and
+            the one with the best `goal` (without a goal: f1_macro) on out-of-fold scores is kept.
+        goal: what the cuts are tuned for: a goal of `manyhot.decide`, such as "f1_macro" or
+            "precision >= 0.9", or a goal for each label. None cuts where the model does: at margin 0.
+        rule: a rule of `manyhot.decide` in place of a cut for each label.
+        pos_weight: of the positive cells' losses: None, "balanced", "sqrt", "effective", (labels,) or
+            {name: weight}.
+        intercept_scaling: value of the constant column; 0 is no intercept.
+        cv: folds of the out-of-fold scores: their number, a splitter, or (training, test) rows. "newton"
+            needs none: its scores are leave-one-out.
+        solver: "newton" (few features; exact), "dual" (coordinate descent), or "auto" by their cost.
+        tol: of "dual": a label is solved when its dual variables move less than this share in a pass.
+        max_iter: passes over the rows, at most.
+        random_state: integer seed of the order of rows and of the folds.
+
+    Attributes:
+        coef_: (labels, features); one row for two classes.
+        intercept_: (labels,).
+        cuts_: (labels,) a label is assigned where its margin reaches its cut.
+        rule_: the fitted rule, None without a goal.
+        C_: the C that was kept.
+        path_: for each C its figure on out-of-fold scores, where several were given.
+        n_iter_: most passes (steps of Newton's method) that a label took.
+
+    Example:
+        >>> clf = LinearManyHot().fit([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [["b"], ["a"], ["a", "b"]])
+        >>> clf.predict([[0.0, 2.0], [2.0, 2.0]])
+        [['b'], ['a', 'b']]
+    """
+
+    coef_: NDArray[Any]
+    intercept_: NDArray[Any]
+    cuts_: NDArray[np.float64]
+    rule_: Decision | None
+
+    def __init__(
+        self,
+        loss: str = "squared_hinge",
+        *,
+        C: float | Sequence[float] = 1.0,
+        goal: Any = None,
+        rule: Rule | None = None,
+        pos_weight: Any = None,
+        intercept_scaling: float = 1.0,
+        cv: Any = 4,
+        solver: str = "auto",
+        tol: float = 0.01,
+        max_iter: int = 100,
+        random_state: int = 0,
+    ) -> None:
+        self.loss = loss
+        self.C = C
+        self.goal = goal
+        self.rule = rule
+        self.pos_weight = pos_weight
+        self.intercept_scaling = intercept_scaling
+        self.cv = cv
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LinearManyHot":
+        """Fit to rows X (rows, features), dense or sparse.
+
+        Args:
+            X: numbers without NaN.
+            y: lists of names, 0/1 matrix (dense, sparse, DataFrame; NaN where unknown), `Targets`, or a
+                vector of classes.
+            sample_weight: (rows,) >= 0, weight of each row's losses.
+
+        Raises:
+            InputError: y cannot be understood, or has one class only.
+            OptionError: an option outside its range.
+        """
+        from sklearn.utils.validation import _check_sample_weight
+
+        strengths = self._checked_options()
+        X, targets = self._read(X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        targets, form = _columns_to_learn(targets, self.form_, weight)
+        tunes = form is not None and (self.goal is not None or self.rule is not None)
+        wanted = tunes or len(strengths) > 1
+        found = self._solve(X, targets, weight, strengths, leave_out=wanted)
+        kept = 0
+        if len(strengths) > 1:
+            figures = [self._figure(left_out, targets) for _, _, left_out, _ in found]
+            self.path_ = dict(zip(strengths, figures, strict=True))
+            kept = int(np.argmax(figures))
+        self.C_ = strengths[kept]
+        coefficients, self.intercept_, left_out, self.n_iter_ = found[kept]
+        self.coef_ = np.ascontiguousarray(coefficients)
+        self.cuts_, self.rule_ = np.zeros(len(self.intercept_)), None
+        if tunes and form is not None:
+            self._tune(left_out, targets, form.space)
+        return self
+
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Margins (rows, labels), any real; (rows,) of the second class where y was a vector of two."""
+        margins = self._margins(X)
+        return margins[:, 0] if self.form_.exclusive and len(self.classes_) == 2 else margins
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Probabilities (rows, labels); those of classes add up to 1.
+
+        The logistic function of margins; or for the squared hinge (1 + m) / 2, which its minimum estimates,
+        with tails that never reach 0 and 1, so that they rank as the margins do.
+
+        Source: Zhang, "Statistical behavior and consistency of classification methods", Ann. Stat. 32, 2004.
+        """
+        margins = self._margins(X)
+        chances = expit(margins) if self.loss == "logistic" else _hinge_chances(margins)
+        if not self.form_.exclusive:
+            return chances
+        if len(self.classes_) == 2:
+            return np.column_stack([1 - chances, chances])
+        total = chances.sum(axis=1, keepdims=True)
+        return np.where(total > 0, chances / np.where(total > 0, total, 1), 1 / len(self.classes_))
+
+    def sparsify(self) -> "LinearManyHot":
+        """Keep the coefficients as CSR, which is smaller where most of them are 0."""
+        check_is_fitted(self)
+        self.coef_ = csr_array(self.coef_)  # type: ignore[assignment]
+        return self
+
+    def _margins(self, X: Any) -> NDArray[Any]:
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+        coefficients = self.coef_.T
+        if issparse(X) and X.dtype != coefficients.dtype:
+            X = X.astype(coefficients.dtype)
+        product = X @ coefficients
+        return np.asarray(product.toarray() if issparse(product) else product) + self.intercept_
+
+    def _decide(self, X: Any) -> BoolArray:
+        margins = self._margins(X)
+        if self.rule_ is None:
+            return margins > 0
+        return self.rule_.decide(margins).to_dense(bool)
+
+    def _choose(self, X: Any) -> NDArray[np.int64]:
+        margins = self._margins(X)
+        if len(self.classes_) == 2:
+            return (margins[:, 0] > 0).astype(np.int64)
+        return np.argmax(margins, axis=1)
+
+    def _checked_options(self) -> list[float]:
+        """The values of C, ascending."""
+        _check.one_of("loss", self.loss, ("squared_hinge", "logistic"))
+        _check.one_of("solver", self.solver, ("auto", "newton", "dual"))
+        _check.at_least("max_iter", self.max_iter, 1)
+        _check.at_least("tol", self.tol, 0)
+        _check.at_least("intercept_scaling", self.intercept_scaling, 0)
+        strengths = sorted(map(float, np.atleast_1d(self.C)))
+        if not strengths or not strengths[0] > 0 or not np.isfinite(strengths[-1]):
+            raise OptionError(f"C must be > 0 and finite, got {self.C}")
+        return strengths
+
+    def _solve(
+        self, X: Any, targets: Targets, weight: NDArray[np.float64], strengths: list[float], leave_out: bool
+    ) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, int]]:
+        """(coefficients, intercepts, scores of left-out rows, passes) for each C."""
+        rows, width = X.shape
+        labels = targets.width
+        positive_weight = self._positive_weights(targets)
+        cost = float(labels) * ((width + 1) ** 2 * rows * 6 + (width + 1) ** 3)
+        if self.solver == "newton" or (self.solver == "auto" and cost * len(strengths) <= NARROW_WORK):
+            return self._solve_narrow(X, targets, weight, positive_weight, strengths, leave_out)
+        matrix = csr_array(X, dtype=np.float32)
+        matrix.sort_indices()
+        problem = Problem(
+            matrix,
+            targets.positives,
+            targets.unknown,
+            weight,
+            positive_weight,
+            float(self.intercept_scaling),
+            self.loss == "logistic",
+        )
+        fold = fold_of_rows(self.cv, X, targets.positives, self.random_state) if leave_out else None
+        effort = Effort(self.tol, self.max_iter, min(FOLD_PASSES, self.max_iter), self.random_state)
+        return [
+            (each.weights.T, each.intercepts, each.out_of_fold, int(each.passes.max(initial=0)))
+            for each in solve(problem, strengths, effort, fold)
+        ]
+
+    def _solve_narrow(
+        self,
+        X: Any,
+        targets: Targets,
+        weight: NDArray[np.float64],
+        positive_weight: NDArray[np.float64],
+        strengths: list[float],
+        leave_out: bool,
+    ) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, int]]:
+        rows, width = X.shape
+        dense = X.toarray() if issparse(X) else X
+        features = np.column_stack([dense, np.full(rows, self.intercept_scaling)]).astype(np.float64)
+        signs, known = 2 * targets.to_dense(np.float64, unknown=0) - 1, targets.known_mask()
+        found = []
+        weights = np.zeros((targets.width, width + 1))
+        for strength in strengths:
+            left_out = np.zeros(signs.shape) if leave_out else None
+            steps = 0
+            for label in range(targets.width):
+                sign = signs[:, label]
+                cost = strength * weight * known[:, label] * np.where(sign > 0, positive_weight[label], 1.0)
+                solution = solve_narrow(
+                    features,
+                    sign,
+                    cost,
+                    logistic=self.loss == "logistic",
+                    start=weights[label],
+                    leave_out=leave_out,
+                )
+                weights[label], steps = solution.weights, max(steps, solution.steps)
+                if left_out is not None:
+                    left_out[:, label] = solution.left_out
+            found.append((weights[:, :-1].copy(), weights[:, -1] * self.intercept_scaling, left_out, steps))
+        return found
+
+    def _positive_weights(self, targets: Targets) -> NDArray[np.float64]:
+        if self.pos_weight is None:
+            return np.ones(targets.width)
+        from manyhot.losses import label_weights
+
+        names = LabelSpace(tuple(map(str, self.classes_[-targets.width :])))
+        found = label_weights(targets, self.pos_weight, names)
+        if len(found) != targets.width:
+            raise ShapeError(f"expected {targets.width} values of pos_weight, got {len(found)}")
+        return found
+
+    def _tune(self, left_out: Any, targets: Targets, space: LabelSpace) -> None:
+        rule = self.rule if self.rule is not None else rule_for(space)
+        fitted = rule.fit(strongest(left_out, targets), targets, space=space, goal=self.goal)
+        self.rule_, self.cuts_ = fitted, getattr(fitted, "cuts", np.full(len(space), np.nan))
+
+    def _figure(self, left_out: Any, targets: Targets) -> float:
+        """The goal of a C: cuts tuned and judged on the same out-of-fold scores, alike for each C."""
+        from manyhot.decide import PerLabelCut
+        from manyhot.metrics import evaluate
+
+        goal = self.goal if isinstance(self.goal, str) else "f1_macro"
+        decided = PerLabelCut(goal=goal).fit(strongest(left_out, targets), targets).decide(left_out)
+        metric = goal if goal.startswith(("f", "jaccard")) else "f1_macro"
+        return evaluate(targets, decisions=decided, metrics=[metric], baseline=False)[metric]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _hinge_chances(margins: NDArray[Any]) -> NDArray[np.float64]:
+    """(1 + m) / 2 between the tails, which go on with the same value and slope, slowly so as not to tie."""
+    size = np.abs(margins.astype(np.float64))
+    beyond = np.maximum(size - (1 - 2 * TAIL), 0)
+    small = np.where(beyond > 0, TAIL / (1 + beyond / (2 * TAIL)), (1 - size) / 2)
+    return np.where(margins > 0, 1 - small, small)
+
+
+def _columns_to_learn(
+    targets: Targets, form: LabelForm, weight: NDArray[np.float64]
+) -> tuple[Targets, LabelForm | None]:
+    """What is learned: of two classes the second; and the form, None where nothing is to be cut."""
+    if not form.exclusive:
+        return targets, form
+    present = np.count_nonzero(targets.rows(weight > 0).label_counts())
+    if present < 2:
+        raise InputError(f"y has {present} class with a weight above 0; a classifier wants two or more")
+    return (targets.columns([1]) if targets.width == 2 else targets), None

@@ -1,0 +1,273 @@
+"""ManyHotClassifier: any encoder, any loss, any rule, as one scikit-learn estimator."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from manyhot import _check
+from manyhot._typing import BoolArray
+from manyhot.data import stratify
+from manyhot.decide import Rule, rule_for
+from manyhot.errors import InputError, OptionError
+from manyhot.estimators.base import LabelClassifier
+from manyhot.estimators.forms import read_labels
+from manyhot.labels import LabelSpace, Targets
+from manyhot.losses import losses_for
+from manyhot.losses.base import MultiLabelLoss
+from manyhot.models import Model
+from manyhot.train import TrainOptions, train
+
+
+class ManyHotClassifier(LabelClassifier):
+    """A model of manyhot, trained, with cuts tuned on rows that it was not trained on.
+
+    Args:
+        encoder: "auto" (tables: mlp; texts and sparse matrices: linear), a name in
+            `manyhot.models.ENCODERS`, or a torch module, of which each fit trains a copy.
+        loss: a name in `manyhot.losses.LOSSES`, with arguments if need be: "asl(gamma_neg=2)"; a loss.
+        goal: what the cuts are tuned for: a goal of `manyhot.decide`, or one for each label.
+        rule: a rule of `manyhot.decide`; None is a cut for each label, and what groups and rules ask for.
+        space: labels with groups, parents or rules; None takes independent labels from y.
+        pos_weight: "balanced", "sqrt", "effective", (labels,) or {name: weight}.
+        encoder_options: of the named encoder, such as {"hidden": [512]}.
+        preparation: "auto", or a name such as "tfidf" or "hashed".
+        preparation_options: of the preparation.
+        valid: share of the rows, stratified, that choose the best epoch and tune the cuts; 0 trains on all
+            rows for all epochs and cuts at one half.
+        epochs: passes over the training rows; None is chosen for the inputs.
+        batch_size: rows in a step; None is chosen for the inputs.
+        learning_rate: at its highest; None is chosen for the inputs.
+        training: further fields of `manyhot.train.TrainOptions`.
+        random_state: integer seed of split, weights and order.
+
+    Attributes:
+        model_: the trained `manyhot.models.Model`.
+        rule_: the fitted rule, None with `valid=0` and for a vector of classes.
+        history_: of the training.
+
+    Example:
+        >>> clf = ManyHotClassifier(epochs=3, valid=0).fit(["a b", "b c", "c"], [["x"], ["x", "y"], []])
+        >>> clf.predict_proba(["a c"]).shape
+        (1, 2)
+    """
+
+    model_: Model
+
+    def __init__(
+        self,
+        encoder: Any = "auto",
+        *,
+        loss: Any = "bce",
+        goal: Any = "f1_macro",
+        rule: Rule | None = None,
+        space: LabelSpace | None = None,
+        pos_weight: Any = None,
+        encoder_options: Mapping[str, Any] | None = None,
+        preparation: str = "auto",
+        preparation_options: Mapping[str, Any] | None = None,
+        valid: float = 0.15,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        training: Mapping[str, Any] | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.encoder = encoder
+        self.loss = loss
+        self.goal = goal
+        self.rule = rule
+        self.space = space
+        self.pos_weight = pos_weight
+        self.encoder_options = encoder_options
+        self.preparation = preparation
+        self.preparation_options = preparation_options
+        self.valid = valid
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.training = training
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "ManyHotClassifier":
+        """Train on X.
+
+        Args:
+            X: numbers (dense or sparse), a DataFrame of numbers and categories, a list of texts, or inputs
+                of `manyhot.data`.
+            y: label sets in any form; unknown cells (NaN) take part in nothing. Names must be those of
+                `space`, if there is one.
+            sample_weight: (rows,) weight of each row's loss.
+
+        Raises:
+            InputError: y cannot be understood, or there are too few rows.
+            OptionError: an option outside its range.
+        """
+        _check.between("valid", self.valid, 0.0, 0.9)
+        inputs, targets, space = self._inputs_and_targets(X, y)
+        weight = None if sample_weight is None else _weights(sample_weight, len(targets))
+        inside, outside = self._parted(targets, weight)
+        model = self._fresh(inputs.take(inside), targets.rows(inside), space)
+        loss = losses_for(space, self.loss, targets.rows(inside), pos_weight=self.pos_weight)
+        if weight is not None:
+            _weigh(loss, weight[inside])
+        held = (inputs.take(outside), targets.rows(outside)) if len(outside) else (None, None)
+        self.history_ = train(
+            model, inputs.take(inside), targets.rows(inside), *held, loss=loss, options=self._options()
+        )
+        self.model_, self.rule_ = model, None
+        self.n_iter_ = max(1, len(self.history_.records) - 1)
+        if len(outside) and not self.form_.exclusive:
+            rule = self.rule if self.rule is not None else rule_for(space)
+            self.rule_ = rule.fit(model.scores(held[0]), held[1], space=space, goal=self.goal)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities (rows, labels); those of an exclusive group add up to at most 1."""
+        check_is_fitted(self)
+        scores = self.model_.scores(self._inputs(X)).astype(np.float64)
+        return scores / scores.sum(axis=1, keepdims=True) if self.form_.exclusive else scores
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Logits (rows, labels); (rows,) of the second class where y was a vector of two."""
+        check_is_fitted(self)
+        logits = self.model_.logits(self._inputs(X)).astype(np.float64)
+        if self.form_.exclusive and len(self.classes_) == 2:
+            return logits[:, 1] - logits[:, 0]
+        return logits
+
+    def _decide(self, X: Any) -> BoolArray:
+        scores = self.predict_proba(X)
+        if self.rule_ is not None:
+            return self.rule_.decide(scores).to_dense(bool)
+        return scores > 0.5
+
+    def _inputs_and_targets(self, X: Any, y: Any) -> tuple[Any, Targets, LabelSpace]:
+        targets, form = read_labels(y)
+        inputs = _raw_inputs(X) if _is_raw(X) else _numbers(validate_data(self, X, **_CHECKS))
+        check_consistent_length(targets.positives.indptr[1:], np.empty(len(inputs)))
+        space = form.space
+        if self.space is not None:
+            if form.kind == "names":
+                targets = self.space.encode(y)
+            self.space.require_width(targets)
+            space = self.space
+            form = type(form)(form.kind, np.array(space.names), form.dtype, form.container)
+        if form.exclusive and len(form.classes) < 2:
+            raise InputError("y has one class; a classifier wants two or more")
+        self.form_, self.classes_ = form, form.classes
+        return inputs, targets, space
+
+    def _inputs(self, X: Any) -> Any:
+        if _is_raw(X):
+            return _raw_inputs(X)
+        X = validate_data(self, X, reset=False, **_CHECKS)
+        sparse = self.model_.preparation.reads == "sparse"
+        if issparse(X) != sparse:
+            X = csr_array(X) if sparse else X.toarray()
+        return _numbers(X)
+
+    def _parted(
+        self, targets: Targets, weight: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows that train, and rows that choose the epoch and tune the cuts. Rows of weight 0 do neither."""
+        rows = np.arange(len(targets)) if weight is None else np.flatnonzero(weight > 0)
+        if not self.valid:
+            return rows, rows[:0]
+        if len(rows) < 3:
+            raise InputError(
+                f"n_samples={len(rows)} is too few to hold out valid={self.valid}; valid=0 trains on all"
+            )
+        part = stratify(targets.rows(rows), (1 - self.valid, self.valid), seed=self.random_state).part
+        return rows[part == 0], rows[part == 1]
+
+    def _fresh(self, inputs: Any, targets: Targets, space: LabelSpace) -> Model:
+        from copy import deepcopy
+
+        encoder = self.encoder if isinstance(self.encoder, str) else deepcopy(self.encoder)
+        return Model.build(
+            inputs,
+            targets,
+            space,
+            encoder=encoder,
+            encoder_options=self.encoder_options,
+            preparation=self.preparation,
+            preparation_options=self.preparation_options,
+            seed=self.random_state,
+        )
+
+    def _options(self) -> TrainOptions:
+        named = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
+        given = {name: value for name, value in named.items() if value is not None}
+        return TrainOptions.from_dict({"seed": self.random_state, **given, **dict(self.training or {})})
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": np.float32}
+
+
+def _is_raw(X: Any) -> bool:
+    """Texts, frames with categories, and inputs of manyhot.data: what the preparation reads itself."""
+    if hasattr(X, "kind") and hasattr(X, "take"):
+        return True
+    if hasattr(X, "columns"):
+        return any(np.asarray(X[name]).dtype.kind in "OU" for name in X.columns)
+    if issparse(X):
+        return False
+    values = np.asarray(X) if hasattr(X, "__array__") else X
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        return False
+    return len(values) > 0 and all(isinstance(value, str) for value in values)
+
+
+def _raw_inputs(X: Any) -> Any:
+    from manyhot.data.inputs import Columns, Texts
+
+    if hasattr(X, "kind"):
+        return X
+    if not hasattr(X, "columns"):
+        return Texts([str(value) for value in X])
+    import polars as pl
+
+    return Columns(X if isinstance(X, pl.DataFrame) else pl.from_pandas(X))
+
+
+def _numbers(X: Any) -> Any:
+    """A checked matrix as inputs of manyhot.data."""
+    from manyhot.data.inputs import Columns, SparseColumns
+
+    names = tuple(f"x{column}" for column in range(X.shape[1]))
+    if issparse(X):
+        return SparseColumns(csr_array(X), names)
+    import polars as pl
+
+    return Columns(pl.DataFrame({name: X[:, column] for column, name in enumerate(names)}))
+
+
+def _weights(sample_weight: Any, rows: int) -> NDArray[np.float64]:
+    return _check_sample_weight(
+        sample_weight, np.empty((rows, 1)), dtype=np.float64, ensure_non_negative=True
+    )
+
+
+def _weigh(loss: Any, weight: NDArray[np.float64]) -> None:
+    """Let the loss multiply the cost of each training row."""
+    import torch
+
+    if not isinstance(loss, MultiLabelLoss):
+        raise OptionError(f"sample_weight needs a loss of manyhot.losses, got {type(loss).__name__}")
+    table = torch.from_numpy(weight)
+
+    def add_weight(module: Any, args: Any, kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
+        ids = kwargs.get("row_ids")
+        return (args, kwargs if ids is None else {**kwargs, "row_weight": table[ids].to(args[0])})
+
+    loss.register_forward_pre_hook(add_weight, with_kwargs=True)
