@@ -1,12 +1,14 @@
 """as_targets: every form, and nothing guessed."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import torch
 from scipy.sparse import coo_array, csr_matrix
 
 from manyhot.errors import InputError, ShapeError
-from manyhot.labels import Targets, as_targets
+from manyhot.labels import LabelSpace, Targets, as_targets
 
 MATRIX = np.array([[1, 0, 0, 1], [0, 0, 0, 0], [0, 1, 0, 0]])
 EXPECTED = Targets.from_dense(MATRIX)
@@ -110,3 +112,47 @@ def test_another_width_is_refused() -> None:
         as_targets(MATRIX, width=3)
     with pytest.raises(ShapeError, match="expected 9 labels, got 4"):
         as_targets(EXPECTED, width=9)
+
+
+SPACE = LabelSpace(["a", "b", "c", "d"])
+
+
+def test_with_a_space_names_are_read() -> None:
+    rows = [["a", "d"], [], ["b"]]
+    assert as_targets(rows, space=SPACE) == EXPECTED
+    assert as_targets(pd.Series(rows), space=SPACE) == EXPECTED
+    assert as_targets(((name for name in row) for row in rows), space=SPACE) == EXPECTED
+    with pytest.raises(InputError, match=r"label 'z' .* not in the space"):
+        as_targets([["z"]], space=SPACE)
+
+
+def test_with_a_space_frames_are_read_by_name_where_they_have_names() -> None:
+    swapped = ["d", "b", "a", "c"]
+    columns = [SPACE.column(name) for name in swapped]
+    for frame in (
+        pd.DataFrame(MATRIX[:, columns], columns=swapped),
+        pl.DataFrame(MATRIX[:, columns], swapped),
+    ):
+        assert as_targets(frame, space=SPACE) == EXPECTED
+    for frame in (pd.DataFrame(MATRIX), pl.DataFrame(MATRIX)):  # numbered columns: by position
+        assert as_targets(frame, space=SPACE) == EXPECTED
+    with pytest.raises(InputError, match="no column for 1 of 4 labels: 'd'"):
+        as_targets(pd.DataFrame(MATRIX, columns=["a", "b", "c", "e"]), space=SPACE)
+
+
+def test_a_space_checks_the_width_of_everything_else() -> None:
+    for form in FORMS.values():
+        assert as_targets(form, space=SPACE) == EXPECTED
+    with pytest.raises(ShapeError, match="expected 4 labels, got 3"):
+        as_targets(EXPECTED.columns([0, 1, 2]), space=SPACE)
+
+
+def test_rows_that_can_be_walked_once_keep_their_indices() -> None:
+    assert as_targets([iter(row) for row in LISTS], width=4) == EXPECTED
+
+
+def test_a_sparse_vector_and_a_huge_index_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"expected a sparse matrix \(rows, labels\), got shape \(3,\)"):
+        as_targets(coo_array(np.array([1, 0, 1])))
+    with pytest.raises(InputError, match="row 0: expected a list of label indices"):
+        as_targets([[2**70]], width=3)

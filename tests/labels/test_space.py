@@ -8,6 +8,7 @@ import tracemalloc
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -235,6 +236,30 @@ def test_soft_values_are_decoded_from_the_cut_on() -> None:
     targets = Targets.from_dense([[0.6, 0.4, np.nan, 0, 0, 0, 1]])
     assert SHOP.decode(targets) == [["black", "denim"]]
     assert SHOP.decode(targets, cut=0.3) == [["black", "blue", "denim"]]
+
+
+def test_decode_takes_any_form_of_targets() -> None:
+    space = LabelSpace(["a", "b", "c"])
+    assert space.decode(np.array([[1, 0, 1], [0, 0, 0]])) == [["a", "c"], []]
+    assert space.decode([[2, 0], []]) == [["a", "c"], []]
+
+
+def test_a_column_twice_is_refused() -> None:
+    frame = pd.DataFrame([[1, 0, 0]], columns=["a", "b", "a"])
+    with pytest.raises(InputError, match="'a' is the name of two columns; rename or drop one"):
+        LabelSpace(["a", "b"]).from_columns(frame)
+
+
+@pytest.mark.parametrize("rows", [None, Targets.negative(1, 2), 3])
+def test_what_is_no_rows_of_names_is_refused(rows) -> None:
+    with pytest.raises(InputError, match="expected a list of label names for every row, got"):
+        LabelSpace(["a", "b"]).encode(rows)
+
+
+@pytest.mark.parametrize("groups", [{"colour": ["a", "b"]}, [("colour", ("a", "b"))]])
+def test_groups_that_are_no_groups_are_refused(groups) -> None:
+    with pytest.raises(InputError, match=r"expected Group\(name, labels\)"):
+        LabelSpace(["a", "b"], groups=groups)
 
 
 def test_targets_of_another_width_are_refused() -> None:

@@ -2,7 +2,17 @@
 
 from manyhot.labels.dispatch import as_targets
 from manyhot.labels.files import read_unknown_code
+from manyhot.labels.score_matrix import ScoreMatrix, score_matrix
 from manyhot.labels.space import Constraint, Group, LabelSpace
 from manyhot.labels.targets import Targets
 
-__all__ = ["Constraint", "Group", "LabelSpace", "Targets", "as_targets", "read_unknown_code"]
+__all__ = [
+    "Constraint",
+    "Group",
+    "LabelSpace",
+    "ScoreMatrix",
+    "Targets",
+    "as_targets",
+    "read_unknown_code",
+    "score_matrix",
+]

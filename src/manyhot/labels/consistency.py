@@ -128,6 +128,8 @@ def _check_groups(groups: "Iterable[Group]", known: set[str]) -> None:
     group_of: dict[str, str] = {}
     taken: set[str] = set()
     for group in groups:
+        if not hasattr(group, "labels"):
+            raise InputError(f"expected Group(name, labels), got {group!r:.60}; make a Group of it")
         if group.name in taken:
             raise InputError(f"two groups are named {group.name!r}; rename one")
         taken.add(group.name)

@@ -1,7 +1,7 @@
 """`as_targets`: whatever form labels come in, made `Targets`; what could mean two things is refused."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,11 @@ from manyhot.errors import InputError, ShapeError
 from manyhot.labels import formats
 from manyhot.labels.targets import Targets
 
+if TYPE_CHECKING:
+    from manyhot.labels.space import LabelSpace
 
-def as_targets(values: Any, width: int | None = None) -> Targets:
+
+def as_targets(values: Any, width: int | None = None, *, space: "LabelSpace | None" = None) -> Targets:
     """Targets of any supported form.
 
     Args:
@@ -20,16 +23,44 @@ def as_targets(values: Any, width: int | None = None) -> Targets:
             unknown); SciPy sparse; torch sparse; a -1 padded integer matrix of label indices; ragged lists
             of label indices; a list of equally long multi-hot rows.
         width: number of labels. Needed for indices; checked otherwise.
+        space: the labels, in place of `width`. With it rows of names are read too, and the columns of a
+            DataFrame that has names are found by these.
 
     Raises:
-        InputError: names instead of numbers, values outside [0, 1], indices without a width, or integers that
+        InputError: names without a space, values outside [0, 1], indices without a width, or integers that
             could be either a multi-hot matrix or label indices.
         ShapeError: another width than asked for.
     """
-    targets = _converted(values, width)
+    if space is not None:
+        width = len(space)
+    targets = _converted(values, width) if space is None else _named(values, space)
     if width is not None and targets.width != width:
         raise ShapeError(f"expected {width} labels, got {targets.width}; encode with the same LabelSpace")
     return targets
+
+
+def _named(values: Any, space: "LabelSpace") -> Targets:
+    """As `_converted`, where names can be told from each other."""
+    if formats.is_frame(values) and formats.has_names(values):
+        return space.from_columns(values)
+    if _is_iterable_of_rows(values):
+        values = _kept(values)
+        if any(isinstance(name, str) for row in values if isinstance(row, Iterable) for name in row):
+            return space.encode(values)
+    return _converted(values, len(space))
+
+
+def _is_iterable_of_rows(values: Any) -> bool:
+    """True for lists, Series and generators: what is neither a matrix, a frame, a tensor nor text."""
+    if isinstance(values, np.ndarray):
+        return values.dtype.kind in "OUT"
+    other = isinstance(values, (Targets, str, bytes)) or issparse(values) or formats.is_frame(values)
+    return isinstance(values, Iterable) and not other and not formats.is_tensor(values)
+
+
+def _kept(rows: Iterable[Any]) -> list[Any]:
+    """The rows in a list, those that can be walked only once made lists too."""
+    return [row if hasattr(row, "__len__") or not isinstance(row, Iterable) else list(row) for row in rows]
 
 
 def _converted(values: Any, width: int | None) -> Targets:
@@ -45,7 +76,7 @@ def _converted(values: Any, width: int | None) -> Targets:
         return _from_array(values, width)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise InputError(f"expected targets for rows and labels, got {type(values).__name__}")
-    return _from_lists(list(values), width)
+    return _from_lists(_kept(values), width)
 
 
 def _from_array(values: Any, width: int | None) -> Targets:

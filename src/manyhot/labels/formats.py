@@ -26,6 +26,13 @@ def is_frame(value: Any) -> bool:
     return hasattr(value, "columns") and hasattr(value, "to_numpy")
 
 
+def has_names(frame: Any) -> bool:
+    """True unless the columns of a DataFrame are numbered: integers, or `column_0`, `column_1`..."""
+    columns = list(frame.columns)
+    numbered = [f"column_{place}" for place in range(len(columns))]
+    return all(isinstance(name, str) for name in columns) and columns != numbered
+
+
 def dense_cells(matrix: Any, unknown_code: float | None = None) -> Cells:
     """Cells of a multi-hot matrix: 0/1, bool or soft; NaN, null and `unknown_code` are unknown."""
     values = _matrix_of(matrix)
@@ -53,7 +60,7 @@ def index_cells(rows: Iterable[Iterable[int]], width: int) -> Cells:
         before = len(columns)
         try:
             columns.extend(int(index) for index in _indices_of(row))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(
                 f"row {number}: expected a list of label indices, got {row!r:.80}; "
                 "LabelSpace.encode takes names, [] is a row without labels"
@@ -80,6 +87,8 @@ def csr_cells(matrix: Any, unknown: Any = None) -> Cells:
         raise InputError(
             f"expected a SciPy sparse matrix, got {type(matrix).__name__}; from_dense takes arrays"
         )
+    if matrix.ndim != 2:
+        raise ShapeError(f"expected a sparse matrix (rows, labels), got shape {matrix.shape}; reshape it")
     positives = _tidy(matrix)
     nan = np.isnan(positives.data) if positives.dtype.kind == "f" else np.zeros(positives.nnz, bool)
     hidden = _sparse.as_flags(_sparse.masked(positives, nan))
@@ -100,13 +109,17 @@ def csr_cells(matrix: Any, unknown: Any = None) -> Cells:
 
 def torch_sparse_cells(tensor: Any) -> Cells:
     """Cells of a torch sparse COO or CSR tensor; stored NaN is unknown."""
+    return csr_cells(csr_of_tensor(tensor))
+
+
+def csr_of_tensor(tensor: Any) -> csr_array:
+    """SciPy CSR of a torch sparse tensor (rows, labels) of any layout."""
     tensor = tensor.detach().cpu()
     if tensor.dim() != 2:
         raise ShapeError(f"expected a sparse tensor (rows, labels), got shape {tuple(tensor.shape)}")
     coo = tensor.to_sparse_coo().coalesce()
     rows, columns = coo.indices().numpy()
-    values = array_of(coo.values())
-    return csr_cells(csr_array((values, (rows, columns)), shape=tuple(tensor.shape)))
+    return csr_array((array_of(coo.values()), (rows, columns)), shape=tuple(tensor.shape))
 
 
 def array_of(value: Any) -> NDArray[Any]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from manyhot import _check
 from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.labels import _sparse, consistency, files
+from manyhot.labels.dispatch import as_targets
 from manyhot.labels.targets import Targets
 
 Unknown = Literal["error", "ignore", "collect"]
@@ -99,6 +100,8 @@ class LabelSpace:
     def __post_init__(self) -> None:
         if isinstance(self.names, (str, bytes)):
             raise InputError(f"expected a list of label names, got the string {self.names!r}")
+        if not isinstance(self.names, Iterable):
+            raise InputError(f"expected a list of label names, got {self.names!r:.60}")
         parents = {
             label: (above,) if isinstance(above, str) else tuple(dict.fromkeys(above))
             for label, above in self.parents.items()
@@ -215,11 +218,12 @@ class LabelSpace:
         starts = _sparse.starts_of(np.frombuffer(sizes, np.int32))
         return Targets._of((_sparse.compressed(np.array(columns, np.int32), starts, len(self)), None))
 
-    def decode(self, targets: Targets, *, cut: float = 0.5) -> list[list[str]]:
+    def decode(self, targets: Any, *, cut: float = 0.5) -> list[list[str]]:
         """Names of the positive labels of every row, in column order; soft values count from `cut` on.
 
-        Unknown cells give no name.
+        Targets come in any form of `as_targets`. Unknown cells give no name.
         """
+        targets = targets if isinstance(targets, Targets) else as_targets(targets, len(self))
         self.require_width(targets)
         plain = targets.harden(cut).assume_negative()
         return [[self.names[column] for column in row] for row in plain.to_index_lists()]
@@ -232,7 +236,7 @@ class LabelSpace:
             unknown_code: a value that means unknown beside NaN and null.
 
         Raises:
-            InputError: a label has no column, or a column is not 0/1, bool or in [0, 1].
+            InputError: a label has no column, or two, or a column is not 0/1, bool or in [0, 1].
         """
         present = list(frame.columns if hasattr(frame, "columns") else frame)
         missing = [name for name in self.names if name not in set(present)]
@@ -241,6 +245,9 @@ class LabelSpace:
                 f"no column for {len(missing)} of {len(self)} labels: {', '.join(map(repr, missing[:5]))}"
                 f"{self._nearest(missing[0], present)}"
             )
+        twice = [name for name, count in Counter(present).items() if count > 1 and name in self]
+        if twice:
+            raise InputError(f"{twice[0]!r} is the name of two columns; rename or drop one of them")
         if hasattr(frame, "to_numpy"):
             return Targets.from_dense(frame[list(self.names)], unknown_code)
         return Targets.from_dense(
@@ -375,6 +382,8 @@ class LabelSpace:
 def _rows_of(rows: Iterable[Iterable[str]]) -> Iterable[Iterable[str]]:
     if isinstance(rows, (str, bytes)):
         raise InputError(f"expected a list of label names for every row, got the string {rows!r:.60}")
+    if not isinstance(rows, Iterable):
+        raise InputError(f"expected a list of label names for every row, got {type(rows).__name__}")
     return rows
 
 

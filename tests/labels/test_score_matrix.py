@@ -1,0 +1,76 @@
+"""Scores in anybody's form: one matrix, columns by name."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from scipy.sparse import coo_array, csr_array
+
+from manyhot.errors import InputError, ShapeError
+from manyhot.labels import score_matrix
+
+SCORES = np.array([[0.5, 0.25, 0.0], [0.125, 1.0, -2.0]])
+NAMES = ("red", "blue", "green")
+SWAPPED = ["green", "red", "blue"]
+IN_SWAPPED = SCORES[:, [2, 0, 1]]
+
+DENSE = {
+    "float64": SCORES,
+    "float32": SCORES.astype(np.float32),
+    "float16": SCORES.astype(np.float16),
+    "lists": SCORES.tolist(),
+    "tensor": torch.tensor(SCORES, requires_grad=True),
+    "bfloat16": torch.tensor(SCORES).bfloat16(),
+    "pandas, numbered": pd.DataFrame(SCORES),
+    "polars, numbered": pl.DataFrame(SCORES),
+    "pandas, other order": pd.DataFrame(IN_SWAPPED, columns=SWAPPED),
+    "polars, other order": pl.DataFrame(IN_SWAPPED, SWAPPED),
+    "pandas, one more": pd.DataFrame(IN_SWAPPED, columns=SWAPPED).assign(id=7.0),
+}
+
+
+@pytest.mark.parametrize("form", DENSE)
+def test_dense_forms_agree(form: str) -> None:
+    matrix = score_matrix(DENSE[form], NAMES)
+    np.testing.assert_array_equal(matrix, SCORES)
+    assert matrix.dtype in (np.float32, np.float64)
+
+
+def test_sparse_forms_agree_and_become_canonical() -> None:
+    cells = (np.array([0.25, 0.5]), (np.array([0, 0]), np.array([1, 0])))
+    forms = [
+        coo_array(cells, shape=(2, 3)),
+        csr_array((cells[0], np.array([1, 0], np.int64), np.array([0, 2, 2], np.int64)), shape=(2, 3)),
+        torch.tensor([[0.5, 0.25, 0], [0, 0, 0]]).to_sparse(),
+    ]
+    for form in forms:
+        matrix = score_matrix(form)
+        assert isinstance(matrix, csr_array)
+        assert matrix.has_canonical_format
+        np.testing.assert_array_equal(matrix.toarray(), [[0.5, 0.25, 0], [0, 0, 0]])
+
+
+def test_whole_numbers_keep_their_digits() -> None:
+    assert score_matrix(np.array([[2**40 + 1]]))[0, 0] == 2**40 + 1
+    assert score_matrix(np.array([[7]], np.int8)).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("scores", "error", "message"),
+    [
+        ([[0.1], [0.2, 0.3]], InputError, "rows of unequal length in a list"),
+        ([0.1, 0.2], ShapeError, r"scores of shape \(rows, labels\), got \(2,\)"),
+        ([["a"]], InputError, "of numbers, got <U1"),
+        (coo_array(np.array([1.0, 2.0])), ShapeError, r"got \(2,\)"),
+        (csr_array(np.array([[1j]])), InputError, "sparse scores of numbers, got complex128"),
+        (
+            pd.DataFrame(SCORES, columns=["red", "blue", "p_green"]),
+            ShapeError,
+            r"no column for 1 labels, among them 'green'; .*to_numpy\(\)",
+        ),
+    ],
+)
+def test_what_is_no_matrix_of_scores(scores, error, message) -> None:
+    with pytest.raises(error, match=message):
+        score_matrix(scores, NAMES)
