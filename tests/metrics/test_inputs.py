@@ -145,3 +145,67 @@ def test_any_k_and_any_beta_can_be_asked_for():
     assert find_metric("p@7").needs == "scores"
     with pytest.raises(OptionError, match="metric must be one of"):
         find_metric("p@0")
+
+
+SPACE = LabelSpace(["a", "b", "c"])
+ROWS, GUESSES = [["a"], ["b", "c"], []], [["a", "c"], ["b"], []]
+
+
+def test_rows_of_names_and_of_indices_are_read():
+    expected = {"hamming": 7 / 9, "exact": 1 / 3, "f1_micro": 2 * 2 / 6}
+    truth = SPACE.encode(ROWS)
+    for targets, decisions in (
+        (ROWS, GUESSES),
+        (truth, GUESSES),
+        (truth, pd.Series(GUESSES)),
+        (truth, [[0, 2], [1], []]),
+        ([[0], [1, 2], []], SPACE.encode(GUESSES)),
+    ):
+        result = evaluate(targets, decisions=decisions, space=SPACE, metrics=list(expected))
+        assert dict(result.values) == pytest.approx(expected)
+
+
+def test_frames_are_read_by_name_whatever_the_order_of_their_columns():
+    truth, scores = (
+        SPACE.encode(ROWS).to_dense(),
+        np.array([[0.9, 0.2, 0.1], [0.3, 0.8, 0.4], [0.1, 0.2, 0.3]]),
+    )
+    decided = scores > 0.35
+    plain = evaluate(truth, scores, decided, space=SPACE, train=truth)
+    columns = ["c", "a", "b"]
+    frames = [pd.DataFrame(each, columns=SPACE.names)[columns] for each in (truth, scores, decided)]
+    named = evaluate(*frames, space=SPACE, train=frames[0])
+    assert dict(named.values) == pytest.approx(dict(plain.values), nan_ok=True)
+    assert named.baseline == pytest.approx(plain.baseline, nan_ok=True)
+
+
+def test_groups_of_rows_may_lack_a_value():
+    groups = np.array(["x", None, "x"], object)
+    result = evaluate(ROWS, decisions=GUESSES, space=SPACE, by={"site": groups, "year": [2.0, np.nan, 10.0]})
+    assert [(part.kind, part.name, part.size) for part in result.slices] == [
+        ("site", "None", 1), ("site", "x", 2), ("year", "2.0", 1), ("year", "10.0", 1), ("year", "nan", 1),
+    ]  # fmt: skip
+    assert evaluate(
+        ROWS, decisions=GUESSES, space=SPACE, intervals=Bootstrap(3, groups=groups), metrics="hamming"
+    ).intervals
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"metrics": "accuracy"}, OptionError, "accuracy has no one meaning .* take hamming"),
+        ({"costs": 5}, InputError, r"expected costs=\(false positive, false negative\), got 5"),
+        ({"costs": (-1, 2)}, InputError, "costs must be finite and >= 0, got -1"),
+        ({"costs": (1, [1, np.nan, 2])}, InputError, "costs must be finite and >= 0"),
+        ({"decisions": ["a", "b", "c"]}, InputError, r"row 0: expected a list .* write \['a'\]"),
+        ({"scores": [[0.1], [0.2, 0.3], []]}, InputError, "rows of unequal length"),
+    ],
+)
+def test_natural_mistakes_are_told(options, error, message):
+    with pytest.raises(error, match=message):
+        evaluate(ROWS, **{"decisions": GUESSES, "space": SPACE, **options})
+
+
+def test_no_label_at_all_is_refused():
+    with pytest.raises(ShapeError, match=r"one label at least, got targets of shape \(3, 0\)"):
+        evaluate(np.zeros((3, 0)), decisions=np.zeros((3, 0)))

@@ -65,10 +65,10 @@ def evaluate(
     and rows where the metric is undefined, and say how many they are of.
 
     Args:
-        targets: (rows, labels), any form of `as_targets`, hard.
+        targets: (rows, labels), any form of `as_targets`, hard; with `space` also rows of names.
         scores: (rows, labels), any real, higher = more likely: NumPy, torch, DataFrame, or SciPy sparse,
             whose absent cells rank below all stored ones (and are 0 as probabilities).
-        decisions: (rows, labels) of 0/1 or bool, or `Targets`.
+        decisions: (rows, labels) of 0/1 or bool, `Targets`, or rows of label indices; with `space` of names.
         metrics: names of `METRICS` (and `p@7`, `f0.5_macro`...), or "all"; None = the usual ones that the
             input allows.
         baseline: also evaluate all-zero decisions and each label's share as score.
@@ -77,7 +77,7 @@ def evaluate(
         slices: evaluate parts by themselves, as far as they are known: head, torso and tail labels and
             seen and unseen label combinations (needs `train`), levels of the space's hierarchy.
         by: name -> (rows,) values; each value's rows are evaluated by themselves, as in {"site": sites}.
-        space: names the labels in tables and messages.
+        space: names the labels in tables and messages; the columns of DataFrames are found by its names.
         train: targets (or `Training` counts) of the training rows: the baseline's shares, and the
             propensities of `psp@k`. Without it the shares are those of the evaluated rows.
         row_weight: (rows,), >= 0; None = all alike.
@@ -96,12 +96,15 @@ def evaluate(
         >>> result["hamming"], result["f1_macro"], str(result.counted["precision_macro"])
         (0.75, 0.5, '1/2 labels')
     """
-    truth = read_targets(targets, None if space is None else len(space))
+    truth = read_targets(targets, space=space)
     if scores is None and decisions is None:
         raise OptionError("nothing to evaluate: pass scores=, decisions= or both")
+    if not truth.width:
+        raise ShapeError(f"expected one label at least, got targets of shape {truth.shape}")
     read = None if scores is None else read_scores(scores, truth.shape, space)
-    chosen = None if decisions is None else read_decisions(decisions, truth.shape)
+    chosen = None if decisions is None else read_decisions(decisions, truth.shape, space)
     weight = read_weight(row_weight, len(truth))
+    train = train if train is None or isinstance(train, Training) else read_targets(train, space=space)
     training = Training.of(truth, weight) if train is None else _training(train, truth)
     inverse = None if train is None else propensities(training.positive, training.rows)
     wanted = _wanted(metrics, _available(read, chosen, train is not None, costs is not None))
@@ -159,7 +162,7 @@ def _slices(
     sides: tuple[Measured, LearnedNothing | None],
     wanted: Sequence[Metric],
     space: LabelSpace | None,
-    train: Any,
+    train: Training | Targets | None,
     by: Mapping[str, Any],
 ) -> list[Slice]:
     """Slices of labels, then of rows; parts without a label or row are left out."""
@@ -170,7 +173,7 @@ def _slices(
     if space is not None and space.parents:
         labels["level"] = by_level(space)
     if train is not None and not isinstance(train, Training):
-        rows["combination"] = by_combination(truth, read_targets(train, truth.width))
+        rows["combination"] = by_combination(truth, train)
     for name, groups in by.items():
         rows[name] = by_group(name, groups, len(truth))
     return [
@@ -182,8 +185,8 @@ def _slices(
     ]
 
 
-def _training(train: Any, truth: Targets) -> Training:
-    training = train if isinstance(train, Training) else Training.of(read_targets(train))
+def _training(train: Training | Targets, truth: Targets) -> Training:
+    training = train if isinstance(train, Training) else Training.of(train)
     if len(training.positive) != truth.width:
         raise ShapeError(f"train has {len(training.positive)} labels, targets have {truth.width}")
     return training

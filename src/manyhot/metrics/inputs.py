@@ -1,5 +1,6 @@
 """What `evaluate` is given, read and checked at the door: scores, decisions, row weights."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,18 +9,18 @@ from scipy.sparse import csr_array, issparse
 
 from manyhot._check import same_shape
 from manyhot.errors import InputError, ShapeError
-from manyhot.labels import LabelSpace, Targets, as_targets
+from manyhot.labels import LabelSpace, Targets, as_targets, formats, score_matrix
 
 CHUNK = 1 << 22  # cells looked at together: bounds the memory of a check
 
 
-def read_targets(targets: Any, width: int | None = None) -> Targets:
-    """Hard targets of any form that `as_targets` reads.
+def read_targets(targets: Any, width: int | None = None, space: LabelSpace | None = None) -> Targets:
+    """Hard targets of any form that `as_targets` reads; with a space also names, and frames by name.
 
     Raises:
         InputError: soft values, which no metric can count.
     """
-    read = as_targets(targets, width)
+    read = as_targets(targets, width, space=space)
     if read.is_soft:
         raise InputError(
             "metrics compare with yes or no, these targets are soft; pass targets.harden(0.5), or another cut"
@@ -31,15 +32,17 @@ def read_scores(scores: Any, shape: tuple[int, int], space: LabelSpace | None = 
     """Scores as a dense float array or a CSR of floats with sorted columns.
 
     Args:
-        scores: (rows, labels) NumPy array, torch tensor, DataFrame, or SciPy sparse. float64 stays.
+        scores: (rows, labels), any form of `score_matrix`.
         shape: that of the targets.
-        space: label names for messages.
+        space: label names for messages, and for the columns of a DataFrame.
 
     Raises:
         ShapeError: another shape.
         InputError: NaN, or nothing but 0 and 1, which is no ranking.
     """
-    matrix: Any = _sparse_floats(scores) if issparse(scores) else _dense_floats(scores)
+    matrix: Any = score_matrix(scores, None if space is None else space.names)
+    if not issparse(matrix):
+        matrix = np.ascontiguousarray(matrix)
     same_shape(targets=shape, scores=matrix.shape)
     values = matrix.data if issparse(matrix) else matrix
     if _any(values, np.isnan):
@@ -55,8 +58,14 @@ def read_scores(scores: Any, shape: tuple[int, int], space: LabelSpace | None = 
     return matrix
 
 
-def read_decisions(decisions: Any, shape: tuple[int, int]) -> Targets:
+def read_decisions(decisions: Any, shape: tuple[int, int], space: LabelSpace | None = None) -> Targets:
     """Decisions as hard `Targets` without unknown cells.
+
+    Args:
+        decisions: `Targets`; a matrix of 0/1 or bool (rows, labels), sparse or dense; lists of label indices,
+            or with a space of names. A DataFrame that has names is read by these.
+        shape: that of the targets.
+        space: the labels.
 
     Raises:
         ShapeError: another shape.
@@ -66,9 +75,11 @@ def read_decisions(decisions: Any, shape: tuple[int, int]) -> Targets:
         read = decisions
     elif issparse(decisions):
         _refuse_real(decisions.data)
-        read = Targets(csr_array(decisions))
+        read = Targets(decisions)
+    elif _are_lists(decisions, shape[1]) or (space is not None and formats.is_frame(decisions)):
+        read = as_targets(decisions, shape[1], space=space)
     else:
-        dense = _array(decisions)
+        dense = formats.array_of(decisions)
         if dense.ndim != 2:
             raise ShapeError(f"expected decisions (rows, labels), got shape {dense.shape}")
         if dense.dtype != bool:
@@ -82,11 +93,23 @@ def read_decisions(decisions: Any, shape: tuple[int, int]) -> Targets:
     return read
 
 
+def _are_lists(decisions: Any, labels: int) -> bool:
+    """True for lists of indices or names; rows of one value a label are a matrix."""
+    if hasattr(decisions, "ndim") and (decisions.ndim != 1 or formats.is_tensor(decisions)):
+        return False
+    if not isinstance(decisions, Sequence) and not hasattr(decisions, "ndim"):
+        return False
+    rows = list(decisions)
+    if not all(hasattr(row, "__len__") for row in rows):
+        return False
+    return not all(len(row) == labels and not any(isinstance(cell, str) for cell in row) for row in rows)
+
+
 def read_weight(weight: Any, rows: int) -> NDArray[np.float64]:
     """Row weights (rows,), finite and >= 0, not all 0; ones when None."""
     if weight is None:
         return np.ones(rows)
-    read = np.asarray(_array(weight), np.float64)
+    read = np.asarray(formats.array_of(weight), np.float64)
     if read.shape != (rows,):
         raise ShapeError(f"expected row_weight of shape ({rows},), got {read.shape}")
     if not (np.isfinite(read).all() and (read >= 0).all()) or (rows and not read.any()):
@@ -96,13 +119,15 @@ def read_weight(weight: Any, rows: int) -> NDArray[np.float64]:
 
 def read_costs(costs: Any, labels: int) -> NDArray[np.float64]:
     """Costs of a false positive and of a false negative, each a number or (labels,), as (2, labels)."""
-    if len(costs) != 2:
-        raise InputError(f"expected costs=(false positive, false negative), got {len(costs)} values")
+    if not hasattr(costs, "__len__") or len(costs) != 2:
+        raise InputError(f"expected costs=(false positive, false negative), got {costs!r:.60}")
     read = np.empty((2, labels))
     for place, cost in enumerate(costs):
         values = np.asarray(cost, np.float64)
         if values.shape not in ((), (labels,)):
             raise ShapeError(f"expected a cost or one for each of {labels} labels, got shape {values.shape}")
+        if not (np.isfinite(values).all() and (values >= 0).all()):
+            raise InputError(f"costs must be finite and >= 0, got {cost!r:.60}")
         read[place] = values
     return read
 
@@ -111,35 +136,6 @@ def are_probabilities(scores: Any) -> bool:
     """True when every stored score lies in [0, 1]."""
     values = scores.data if issparse(scores) else scores
     return not _any(values, lambda part: (part < 0) | (part > 1))
-
-
-def _array(values: Any) -> NDArray[Any]:
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-        if "bfloat16" in str(values.dtype):
-            values = values.float()
-        return values.numpy()
-    if hasattr(values, "to_numpy"):
-        return np.asarray(values.to_numpy())
-    return np.asarray(values)
-
-
-def _dense_floats(scores: Any) -> NDArray[Any]:
-    matrix = _array(scores)
-    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
-        raise InputError(f"expected scores (rows, labels) of numbers, got {matrix.dtype} {matrix.shape}")
-    return np.ascontiguousarray(matrix, np.float64 if matrix.dtype.itemsize > 4 else np.float32)
-
-
-def _sparse_floats(scores: Any) -> csr_array:
-    matrix: Any = csr_array(scores)
-    if matrix.data.dtype.kind not in "biuf":
-        raise InputError(f"expected sparse scores of numbers, got {matrix.dtype}")
-    if not matrix.has_canonical_format:
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
-    wide = matrix.dtype.itemsize > 4
-    return matrix.astype(np.float64 if wide else np.float32, copy=False)
 
 
 def _pattern(dense: NDArray[Any]) -> csr_array:

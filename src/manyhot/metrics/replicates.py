@@ -62,6 +62,8 @@ class Bootstrap:
         values = np.asarray(self.groups)
         if values.shape != (rows,):
             raise ShapeError(f"expected groups of shape ({rows},), got {values.shape}")
+        if values.dtype.kind == "O":  # names beside None cannot be sorted
+            values = np.array([str(value) for value in values.tolist()])
         return np.unique(values, return_inverse=True)[1]
 
     def fingerprint(self, targets: Targets, weight: Numbers) -> str:

@@ -71,7 +71,9 @@ def by_group(name: str, groups: Any, rows: int) -> dict[str, NDArray[np.bool_]]:
     values = np.asarray(groups)
     if values.shape != (rows,):
         raise ShapeError(f"expected one {name!r} for each of {rows} rows, got shape {values.shape}")
-    return {str(value): values == value for value in np.unique(values)}
+    texts = np.array([str(value) for value in values.tolist()], dtype=object)  # None and NaN are groups too
+    ordered = sorted(texts) if values.dtype.kind == "O" else texts[np.argsort(values, kind="stable")]
+    return {text: texts == text for text in dict.fromkeys(ordered)}
 
 
 def label_slice(

@@ -56,8 +56,9 @@ class Stream:
         0.8333
     """
 
-    def __init__(self, labels: int, metrics: Iterable[str], *, bins: int = 1024) -> None:
+    def __init__(self, labels: int, metrics: str | Iterable[str], *, bins: int = 1024) -> None:
         at_least("bins", bins, 2)
+        metrics = [metrics] if isinstance(metrics, str) else metrics
         self.labels, self.bins, self.rows = labels, bins, 0
         self.metrics = tuple(map(_collectable, metrics))
         nothing = np.zeros(labels)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from manyhot._check import one_of
+from manyhot.errors import OptionError
 from manyhot.metrics import from_counts, ranking, top_k
 from manyhot.metrics.counts import Counts, Numbers
 from manyhot.metrics.material import Material
@@ -68,6 +69,11 @@ def find_metric(name: str) -> Metric:
     f = re.fullmatch(r"f(\d+(?:\.\d+)?)_(micro|macro|weighted|samples)", name)
     if f:
         return _f_beta(float(f[1]), f[2], name)
+    if name == "accuracy":
+        raise OptionError(
+            "accuracy has no one meaning with several labels; take hamming (share of right cells), exact "
+            "(share of right rows) or jaccard_samples"
+        )
     return METRICS[one_of("metric", name, METRICS)]
 
 
