@@ -5,8 +5,9 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.metrics import f1_score
 
-from manyhot.decide import AtLeastOne, GlobalCut, TopK
+from manyhot.decide import AbstainBand, AtLeastOne, GlobalCut, GroupArgmax, TopK
 from manyhot.errors import OptionError
+from manyhot.labels import Group, LabelSpace
 
 SCORES = np.array([[0.9, 0.8, 0.1], [0.2, 0.2, 0.3], [0.0, 0.5, 0.5]])
 NONE = np.zeros((3, 3), bool)
@@ -59,3 +60,38 @@ def test_a_sparse_row_without_scores_stays_empty():
 def test_k_below_one_is_refused():
     with pytest.raises(OptionError, match="k must be >= 1, got 0"):
         TopK(k=0)
+
+
+def test_k_for_a_macro_goal_is_best_for_macro():
+    rng = np.random.default_rng(3)
+    scores = rng.random((60, 5)) * [1, 0.5, 0.4, 0.3, 0.2]  # the first label crowds the others out
+    truth = rng.random((60, 5)) < scores
+    by_k = [
+        f1_score(
+            truth, TopK(k=k).fit(scores, truth).decide(scores).to_dense(), average="macro", zero_division=0
+        )
+        for k in range(1, 6)
+    ]
+    micro = TopK(goal="f1_micro").fit(scores, truth).k
+    assert TopK(goal="f1_macro").fit(scores, truth).k == 1 + int(np.argmax(by_k)) != micro
+
+
+def test_unknown_cells_play_no_part_in_k():
+    targets = np.array([[1, 0, np.nan], [1, 1, np.nan]])
+    scores = np.array([[0.9, 0.1, 0.8], [0.9, 0.5, 0.7]])
+    assert TopK(goal="f1_samples").fit(scores, targets).k == 1  # 2 and 3 give .83 at k = 3 and .83 at 1
+
+
+def test_what_is_in_doubt_stays_in_doubt_unless_it_is_assigned():
+    truth = np.array([[1, 0], [0, 1]] * 3)  # six rows: too few for any promise at 1 %
+    scores = np.array([[0.9, 0.1], [0.2, 0.8]] * 3)
+    band = AbstainBand(miss=0.01, false_alarm=0.01)
+    assert np.isnan(band.fit(scores, truth).decide(scores).to_dense()).all()
+    filled = AtLeastOne(band).fit(scores, truth).decide(scores)
+    np.testing.assert_array_equal(filled.to_dense()[:2], [[1, np.nan], [np.nan, 1]])
+    space = LabelSpace(["a", "b", "x", "y"], groups=[Group("g", ("x", "y"))])
+    both = np.hstack([truth, truth])
+    grouped = GroupArgmax(band).fit(np.hstack([scores, scores]), both, space=space)
+    dense = grouped.decide(np.hstack([scores, scores])).to_dense()
+    assert np.isnan(dense[:, :2]).all()
+    np.testing.assert_array_equal(dense[:, 2:], truth)

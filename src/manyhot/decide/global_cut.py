@@ -33,8 +33,10 @@ def _best_mean_cut(scores: ScoreMatrix, targets: Targets, goal: Goal) -> float:
         units = units[1]
         count, totals, known = targets.width, targets.label_counts(), targets.known_counts()
     known = np.broadcast_to(known, count)
-    order = np.lexsort((-values, units))
-    units, hits = units[order], hits[order]
+    falling = np.argsort(-values, kind="stable")
+    values, units, hits = values[falling], units[falling], hits[falling]
+    by_unit = np.argsort(units.astype(np.min_scalar_type(count)), kind="stable")  # a radix sort if it can be
+    units, hits = units[by_unit], hits[by_unit]
     first = np.searchsorted(units, np.arange(count))
     tp = _running(hits, first, units)
     fp = _running(~hits, first, units)
@@ -43,10 +45,9 @@ def _best_mean_cut(scores: ScoreMatrix, targets: Targets, goal: Goal) -> float:
     start = first[first < len(units)]
     start = start[np.concatenate([[True], start[1:] != start[:-1]])] if len(start) else start
     before[start] = goal.value(0, 0, totals[units[start]], (known - totals)[units[start]])
-    values = values[order]
-    descending = np.argsort(-values, kind="stable")
-    values, gain = values[descending], np.cumsum((value - before)[descending])
-    return _best_prefix(values, gain)
+    gain = np.empty(len(values))
+    gain[by_unit] = value - before
+    return _best_prefix(values, np.cumsum(gain))
 
 
 def _best_prefix(values: NDArray, gain: NDArray) -> float:
@@ -78,7 +79,7 @@ def _cells(
     else:
         row, column = np.repeat(np.arange(rows), width), np.tile(np.arange(width), rows)
         values = np.ascontiguousarray(scores).ravel()
-    number = row * width + column
+    number = row * width + column if isinstance(scores, csr_array) else None
     hits = _holds(targets.positives, number)
     keep = values > -np.inf
     if targets.unknown is not None:
@@ -86,5 +87,10 @@ def _cells(
     return (row[keep], column[keep]), values[keep], hits[keep]
 
 
-def _holds(matrix: csr_array, number: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.isin(number, cell_numbers(matrix), assume_unique=True)
+def _holds(matrix: csr_array, number: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+    """Which of the cells with these numbers, of all cells when None, are stored."""
+    if number is not None:
+        return np.isin(number, cell_numbers(matrix), assume_unique=True)
+    held = np.zeros(int(np.prod(shape_of(matrix))), bool)
+    held[cell_numbers(matrix)] = True
+    return held

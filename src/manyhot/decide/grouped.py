@@ -76,13 +76,16 @@ class GroupChoice(Decision):
             own = self.space.columns(group.labels)
             parts.append(_chosen(scores[:, own], self.cuts[group.name]))
             columns.append(own)
+        doubt = [csr_array(part.shape, dtype=bool) for part in parts]
         if self.independent is not None:
             own = self.space.columns(self.independent.space.names)
-            parts.append(self.independent.decide(scores[:, own]).positives)
+            decided = self.independent.decide(scores[:, own])
+            parts.append(decided.positives)
+            doubt.append(csr_array(decided.shape, dtype=bool) if decided.unknown is None else decided.unknown)
             columns.append(own)
         place = np.argsort(np.concatenate(columns))
-        joined = csr_array(hstack(parts, format="csr"))
-        return Targets(joined[:, place])
+        positives, unknown = (csr_array(hstack(side, format="csr"))[:, place] for side in (parts, doubt))
+        return Targets(positives, unknown)
 
     def _content(self) -> dict[str, Any]:
         return {

@@ -165,9 +165,9 @@ def _ascend(scores: ScoreMatrix, k: int, goal: Goal, seed: int) -> tuple[Targets
         if not moved or reached - before < GAIN:
             break
     kept = chosen >= 0
-    columns = chosen if not sparse else scores.indices[(scores.indptr[:-1, None] + chosen) * kept]
+    columns = scores.indices[(scores.indptr[:-1, None] + chosen)[kept]] if sparse else chosen[kept]
     starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    choice = csr_array((np.ones(int(kept.sum()), np.float32), columns[kept], starts), shape=(rows, width))
+    choice = csr_array((np.ones(int(kept.sum()), np.float32), columns, starts), shape=(rows, width))
     return Targets(choice), state
 
 

@@ -177,10 +177,10 @@ def _dense_columns(
     step = max(1, BLOCK_CELLS // max(rows, 1))
     for begin in range(0, width, step):
         block = np.array(scores[:, begin : begin + step].T, order="C")
-        own = [block[j, _rows_of(positives, begin + j)] for j in range(len(block))]
+        own = [block[j, rows_of(positives, begin + j)] for j in range(len(block))]
         if unknown is not None:
             for j in range(len(block)):
-                block[j, _rows_of(unknown, begin + j)] = -np.inf
+                block[j, rows_of(unknown, begin + j)] = -np.inf
         block.sort(axis=1)
         for known, positive in zip(block, own, strict=True):
             finite = np.searchsorted(known, -np.inf, side="right")
@@ -194,15 +194,16 @@ def _sparse_columns(
     height, width = shape_of(scores)
     mark = np.zeros(height, np.int8)
     for j in range(width):
-        rows = _rows_of(columns, j)
+        rows = rows_of(columns, j)
         values = columns.data[columns.indptr[j] : columns.indptr[j + 1]]
-        mark[_rows_of(positives, j)] = 1
+        mark[rows_of(positives, j)] = 1
         if unknown is not None:
-            mark[_rows_of(unknown, j)] = 2
+            mark[rows_of(unknown, j)] = 2
         kind = np.where(values > -np.inf, mark[rows], 2)
         mark[:] = 0
         yield np.sort(values[kind < 2]), np.sort(values[kind == 1])
 
 
-def _rows_of(matrix: csc_array, label: int) -> NDArray:
+def rows_of(matrix: csc_array, label: int) -> NDArray:
+    """The rows stored in one label's column."""
     return matrix.indices[matrix.indptr[label] : matrix.indptr[label + 1]]

@@ -9,7 +9,7 @@ from manyhot.decide.goals import Goal, as_goal
 from manyhot.decide.scores import ScoreMatrix, as_scores
 from manyhot.decide.tuned_rows import TunedRows, refuse_tuned_rows
 from manyhot.errors import InputError, OptionError
-from manyhot.labels import LabelSpace, Targets, as_targets
+from manyhot.labels import LabelSpace, Targets, as_targets, formats
 
 # One goal for all labels, or one for some of them by name and "*" for the rest.
 GoalLike: TypeAlias = Goal | str | Mapping[str, Goal | str]
@@ -31,8 +31,10 @@ class Rule(Protocol):
 
         Args:
             scores: (rows, labels), any form of `as_scores`.
-            targets: any form of `as_targets`; unknown cells are left out of every count.
-            space: the labels; without one they are named by their column number.
+            targets: any form of `as_targets`, with `space` also rows of names; unknown cells are left out of
+                every count.
+            space: the labels; without one they are named as the columns of a DataFrame of scores, else by
+                their column number.
             goal: replaces the rule's own goal.
             rows: ids of the rows, remembered so that evaluation on them can be refused.
         """
@@ -117,19 +119,27 @@ class TuningData:
     ) -> "TuningData":
         """Convert, check that shapes agree and that each row has an id."""
         matrix = as_scores(scores, None if space is None else space.names)
-        width = matrix.shape[1]
-        space = space or LabelSpace(tuple(str(column) for column in range(width)))
-        values = as_targets(targets, width)
+        if not matrix.shape[1]:
+            raise InputError("expected scores for one label at least, got none")
+        named = space or _named_after(scores, matrix.shape[1])
+        values = as_targets(targets, len(named), space=space)
         if len(values) != matrix.shape[0]:
             raise InputError(
                 f"expected targets for the {matrix.shape[0]} rows of the scores, got {len(values)}"
             )
         if rows is None:
-            return cls(matrix, values, space, None)
+            return cls(matrix, values, named, None)
         rows = list(rows)
         if len(rows) != matrix.shape[0]:
             raise InputError(f"expected {matrix.shape[0]} row ids, got {len(rows)}")
-        return cls(matrix, values, space, TunedRows.of(rows))
+        return cls(matrix, values, named, TunedRows.of(rows))
+
+
+def _named_after(scores: Any, width: int) -> LabelSpace:
+    """A space of the names that a DataFrame's columns have, else of the columns' numbers."""
+    if formats.is_frame(scores) and formats.has_names(scores):
+        return LabelSpace(tuple(scores.columns))
+    return LabelSpace(tuple(str(column) for column in range(width)))
 
 
 def single_goal(goal: GoalLike) -> Goal:

@@ -1,32 +1,29 @@
-"""Scores as anybody holds them, made one of two forms: dense, or CSR whose absent cells are the lowest."""
+"""Scores at the door of a rule: one of two forms, no NaN, the labels wanted; and how cells are walked."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
 from manyhot.errors import InputError, ShapeError
-
-# A float array (rows, labels) or a csr_array; no union, as SciPy annotates the latter's shape as optional.
-ScoreMatrix: TypeAlias = Any
+from manyhot.labels import ScoreMatrix, score_matrix
 
 
 def as_scores(scores: Any, names: Sequence[str] | None = None) -> ScoreMatrix:
     """Scores as a float array (rows, labels) or CSR, checked.
 
     Args:
-        scores: NumPy array, torch tensor (any device), SciPy sparse (absent cells are lower than every stored
-            one) or DataFrame (anything with `columns` and `to_numpy`). Higher means more likely; any real
-            number. float32 and float64 stay, everything else becomes float32.
-        names: the labels wanted. A DataFrame whose columns are these names is put into their order.
+        scores: any form of `score_matrix`; absent cells of SciPy sparse are lower than every stored one.
+            Higher means more likely; any real number.
+        names: the labels wanted. A DataFrame that has names is put into their order.
 
     Raises:
         InputError: a NaN, named by row and label, or values that are not numbers.
         ShapeError: not a matrix, or another number of labels than `names`.
     """
-    matrix = _matrix(scores, names)
+    matrix = score_matrix(scores, names)
     if names is not None and matrix.shape[1] != len(names):
         raise ShapeError(f"expected scores for {len(names)} labels, got {matrix.shape[1]} columns")
     _refuse_nan(matrix, names)
@@ -70,36 +67,6 @@ def require_probabilities(matrix: ScoreMatrix, names: Sequence[str] | None) -> N
         f"expected probabilities in [0, 1], got {dense[row, column]:g} in row {row} for label {label!r}; "
         "pass logits through the sigmoid, other scores through a calibration (Calibrated)"
     )
-
-
-def _matrix(scores: Any, names: Sequence[str] | None) -> ScoreMatrix:
-    if issparse(scores):
-        matrix = csr_array(scores, copy=False)
-        if not matrix.has_canonical_format:
-            matrix = matrix.copy()
-            matrix.sum_duplicates()
-        return matrix if matrix.dtype in (np.float32, np.float64) else matrix.astype(np.float32)
-    if hasattr(scores, "columns") and hasattr(scores, "to_numpy"):
-        scores = _in_order(scores, names).to_numpy()
-    elif hasattr(scores, "detach"):
-        scores = scores.detach().cpu()
-        scores = (scores if str(scores.dtype) == "torch.float64" else scores.float()).numpy()
-    array = np.asarray(scores)
-    if array.ndim != 2:
-        raise ShapeError(f"expected scores of shape (rows, labels), got {array.shape}")
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"expected numbers as scores, got {array.dtype}")
-    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
-
-
-def _in_order(frame: Any, names: Sequence[str] | None) -> Any:
-    columns = list(frame.columns)
-    if names is None or columns == list(names):
-        return frame
-    missing = [name for name in names if name not in set(columns)]
-    if missing:
-        raise ShapeError(f"the scores have no column for {len(missing)} labels, among them {missing[0]!r}")
-    return frame[list(names)]
 
 
 def _refuse_nan(matrix: ScoreMatrix, names: Sequence[str] | None) -> None:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from manyhot import _check
-from manyhot.decide.goals import Goal
+from manyhot.decide.goals import Cost, Floor, Goal
 from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData, single_goal
-from manyhot.decide.scores import ScoreMatrix, absent_lowest, row_numbers, shape_of
+from manyhot.decide.scores import ScoreMatrix, absent_lowest, cell_numbers, row_numbers, shape_of
 from manyhot.decide.tuned_rows import TunedRows
 from manyhot.decide.tuning import PerLabelCut
 from manyhot.labels import LabelSpace, Targets
@@ -26,7 +26,7 @@ class TopK:
     Args:
         k: how many; None takes the k, of up to 50, that is best for the goal.
         floor: a label needs this score; None is no floor.
-        goal: what k is tuned for, micro or samples.
+        goal: what k is tuned for; costs and floors count over all cells together.
     """
 
     k: int | None = None
@@ -112,15 +112,13 @@ class NeverEmpty(Decision):
         if not len(bare):
             return decided
         added = highest(scores[bare], 1, -np.inf).positives
-        place = np.zeros(len(decided), np.int64)
-        place[bare] = np.diff(added.indptr)
-        counts = decided.row_counts() + place
-        indices = np.empty(counts.sum(), np.int64)
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        new = np.zeros(len(indices), bool)
-        new[starts[:-1][place > 0]] = True
-        indices[new], indices[~new] = added.indices, decided.positives.indices
-        return Targets(csr_array((np.ones(len(indices), np.float32), indices, starts), shape=decided.shape))
+        cells = (added.data, (bare[row_numbers(added)], added.indices))
+        extra = csr_array(cells, shape=decided.shape)
+        unknown = decided.unknown
+        if unknown is not None:  # what is assigned is in doubt no longer
+            unknown = unknown.astype(np.float32)
+            unknown = unknown - unknown.multiply(extra)
+        return Targets(decided.positives + extra, unknown)
 
     def _content(self) -> dict[str, Any]:
         return {"of": self.rule.to_dict()}
@@ -161,23 +159,29 @@ def ranked(scores: ScoreMatrix, k: int) -> tuple[NDArray[np.int64], NDArray[np.f
 
 
 def _best_k(scores: ScoreMatrix, targets: Targets, floor: float, goal: Goal) -> int:
-    """The k with the highest micro or samples figure; of equals the smallest."""
+    """The k with the highest figure; of equals the smallest."""
     targets = targets.harden(0.5) if targets.is_soft else targets
     columns, values = ranked(scores, min(LARGEST, targets.width))
     cells = np.arange(len(targets))[:, None] * targets.width + columns
-    truth = (
-        np.repeat(np.arange(len(targets)), targets.row_counts()) * targets.width + targets.positives.indices
-    )
     kept = (values >= floor) & (values > -np.inf)
     if targets.unknown is not None:
-        hidden = row_numbers(targets.unknown) * targets.width + targets.unknown.indices
-        kept &= ~np.isin(cells, hidden)
-    hits = np.isin(cells, truth) & kept
-    tp, assigned = np.cumsum(hits, axis=1), np.cumsum(kept, axis=1)
-    positives = targets.row_counts()[:, None]
-    negatives = targets.width - positives
-    if goal.average != "samples":
-        tp, assigned = tp.sum(axis=0), assigned.sum(axis=0)
-        positives, negatives = positives.sum(), negatives.sum()
-    value = goal.value(tp, assigned - tp, positives, negatives)
-    return 1 + int(np.argmax(value if value.ndim == 1 else value.sum(axis=0)))
+        kept &= ~np.isin(cells, cell_numbers(targets.unknown))
+    hits = np.isin(cells, cell_numbers(targets.positives)) & kept
+    if goal.average == "samples":
+        tp, fp = np.cumsum(hits, axis=1), np.cumsum(kept & ~hits, axis=1)
+        hidden = 0 if targets.unknown is None else np.diff(targets.unknown.indptr)
+        known, positives = np.full(len(targets), targets.width) - hidden, targets.row_counts()
+    else:
+        tp, fp = (_label_totals(columns, each, targets.width) for each in (hits, kept & ~hits))
+        known, positives = targets.known_counts(), targets.label_counts()
+    if goal.average == "micro" or isinstance(goal, (Cost, Floor)):
+        tp, fp, known, positives = (each.sum(axis=0, keepdims=True) for each in (tp, fp, known, positives))
+    value = goal.value(tp, fp, positives[:, None], (known - positives)[:, None])
+    return 1 + int(np.argmax(value.sum(axis=0)))
+
+
+def _label_totals(columns: NDArray[np.int64], chosen: NDArray[np.bool_], width: int) -> NDArray[np.int64]:
+    """(labels, k) how often each label is among the first 1, 2 .. k chosen cells of the rows."""
+    places = columns * chosen.shape[1] + np.arange(chosen.shape[1])
+    counts = np.bincount(places[chosen], minlength=width * chosen.shape[1])
+    return np.cumsum(counts.reshape(width, -1), axis=1)
