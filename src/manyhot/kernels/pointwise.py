@@ -66,7 +66,7 @@ def plain(logits: Tensor) -> bool:
 
 def suits_numba(logits: Tensor) -> bool:
     """True for a batch that the CPU engine should cost."""
-    if logits.device.type != "cpu" or not logits.numel():
+    if not plain(logits) or logits.device.type != "cpu" or not logits.numel():
         return False
     engine = _engine.get() or os.environ.get("MANYHOT_ENGINE", "auto")
     wanted = engine == "numba" or (engine == "auto" and logits.numel() >= WORTHWHILE)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from manyhot.kernels.cells import Cells, SparseCells, wide
-from manyhot.kernels.pointwise import plain, suits_numba
+from manyhot.kernels.pointwise import suits_numba
 from manyhot.kernels.row_split import Split, log_or_empty, log_sum_exp, plain_split
 
 WIDE = ("lse_neg", "lse_all")  # sums that negatives enter
@@ -131,7 +131,7 @@ class _Sparse:
     def __init__(self, z: Tensor, cells: SparseCells, reading: RowReading, temperatures: set[float]) -> None:
         self.z, self.cells, self.reading = z, cells, reading
         self.rows, labels = cells.positive_index
-        split = Split.apply if plain(z) and suits_numba(z) else plain_split
+        split = Split.apply if suits_numba(z) else plain_split
         self.backgrounds: dict[float, Tensor] = {}  # of every temperature: log-sum-exp of the plain negatives
         self.own = z.new_zeros(0) if temperatures else z[cells.positive_index]
         for temperature in temperatures:

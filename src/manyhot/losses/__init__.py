@@ -28,6 +28,7 @@ targets in the light of the model's own detached answer and returns other cells 
 cells have an empty case: value 0, gradient 0.
 """
 
+from manyhot.losses import functional
 from manyhot.losses.base import MultiLabelLoss, Options
 from manyhot.losses.correction import SPLC, LargeLoss
 from manyhot.losses.count import AbsKL, CountDistribution, GeneralizedKL
@@ -124,6 +125,7 @@ __all__ = [
     "Unbiased",
     "debias",
     "describe",
+    "functional",
     "label_weights",
     "losses_for",
     "make_loss",

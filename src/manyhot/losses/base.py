@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from manyhot import _check
 from manyhot.errors import OptionError, ShapeError
 from manyhot.kernels.cells import Cells, DenseCells, SparseCells
+from manyhot.kernels.pointwise import plain
 from manyhot.kernels.reduction import REDUCTIONS, Reduction
 from manyhot.losses import door
 
@@ -104,7 +105,7 @@ class MultiLabelLoss(nn.Module, ABC):
         """
         logits = door.check_logits(self.joined(logits), self.width)
         cells = door.read_cells(logits, targets, unknown, row_weight, cell_weight, row_ids)
-        if torch.compiler.is_compiling():
+        if not plain(logits):  # within torch.compile or torch.func no number can be looked at
             return self.evaluate(logits, self.prepare(logits, cells))
         self._calls += 1
         if self._calls & (self._calls - 1) == 0:
@@ -136,7 +137,7 @@ class MultiLabelLoss(nn.Module, ABC):
         """Reduced cost of a batch whose targets were read and prepared."""
 
     def trust_logits(self) -> None:
-        """Look no further for probabilities in place of logits: for callers whose head surely gives logits."""
+        """Look no further for probabilities in place of logits: for callers whose head gives logits."""
         self._warned = True
 
     def set_epoch(self, epoch: int) -> None:

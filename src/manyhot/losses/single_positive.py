@@ -17,6 +17,7 @@ from manyhot.kernels import words
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.curves import Curves
 from manyhot.kernels.formula import Curve, Scalar
+from manyhot.kernels.pointwise import plain
 from manyhot.kernels.torch_engine import cell_costs, computed
 from manyhot.kernels.words import sigmoid, softplus
 from manyhot.labels import as_targets
@@ -183,7 +184,7 @@ class ROLE(MultiLabelLoss):
             raise InputError(
                 "role remembers every row: call it with row_ids=, their numbers in the training set"
             )
-        if len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < self.num_rows):
+        if plain(ids) and len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < self.num_rows):
             raise InputError(
                 f"row_ids must be in [0, {self.num_rows}), got {int(ids.min())} to {int(ids.max())}"
             )

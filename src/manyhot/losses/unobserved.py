@@ -71,9 +71,8 @@ def likeliest(logits: Tensor, among: Tensor, number: int) -> Tensor:
         among: (rows, labels) bool, the candidates; there are at most as many as these.
         number: >= 0.
     """
-    candidates = logits[among]
-    if number >= len(candidates):
-        return among
+    number = min(number, logits.numel())
     if not number:
         return torch.zeros_like(among)
+    candidates = torch.where(among, logits, -torch.inf).flatten()
     return among & (logits >= candidates.topk(number).values[-1])
