@@ -173,7 +173,7 @@ class DistributionBalanced(Pointwise):
         kappa: strength of the shift by the prior, >= 0.
         gamma: focus, >= 0; 0 switches it off.
         balance: multiplies the whole loss, > 0.
-        variant: "code" (default) divides nu by lam as the authors' program does, "paper" does not.
+        variant: "paper" (default) is as above; "code" divides nu by lam, as the authors' program does.
 
     Source:
         Wu et al., "Distribution-Balanced Loss for Multi-Label Classification in Long-Tailed Datasets", ECCV
@@ -191,7 +191,7 @@ class DistributionBalanced(Pointwise):
         kappa: float = 0.05,
         gamma: float = 2.0,
         balance: float = 2.0,
-        variant: Literal["code", "paper"] = "code",
+        variant: Literal["paper", "code"] = "paper",
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
@@ -199,7 +199,7 @@ class DistributionBalanced(Pointwise):
             _check.at_least(name, value, low)
         _check.at_least("kappa", kappa, 0.0)
         _check.at_least("balance", balance, 0.0)
-        self.variant = _check.one_of("variant", variant, ("code", "paper"))
+        self.variant = _check.one_of("variant", variant, ("paper", "code"))
         self.alpha, self.beta, self.mu, self.lam = alpha, beta, mu, lam
         self.kappa, self.gamma, self.balance = kappa, gamma, balance
         counts = np.maximum(checked_counts(label_counts), 1.0)
