@@ -67,9 +67,10 @@ def test_name_lists_and_class_vectors_are_split_too():
     assert len(list(MultilabelStratifiedKFold(2).split(np.zeros(20), np.arange(20) % 3))) == 2
 
 
-@pytest.mark.parametrize(
-    "sizes", [{"test_size": 1.5}, {"test_size": 0.6, "train_size": 0.6}, {"test_size": 0}]
-)
+TOO_MUCH = [{"test_size": 1.5}, {"test_size": 0.6, "train_size": 0.6}, {"test_size": 0}]
+
+
+@pytest.mark.parametrize("sizes", TOO_MUCH)
 def test_refuses_sizes_that_do_not_fit(data, sizes):
     with pytest.raises(OptionError, match="must be above 0 and at most all rows"):
         next(MultilabelStratifiedShuffleSplit(**sizes).split(*data))
