@@ -226,6 +226,11 @@ def test_role_starts_from_what_is_known():
     torch.testing.assert_close(start, expected)
 
 
+def test_role_in_evaluation_asks_no_table():
+    loss = ROLE(12, [1] * 6, 1.5, zeros="unknown").eval()
+    assert_value(loss, ExpectedPositives(1.5, zeros="unknown")(Z, Y))
+
+
 def test_role_wants_rows_of_its_table():
     loss = ROLE(4, [1] * 6)
     with pytest.raises(InputError, match="call it with row_ids="):
@@ -298,8 +303,8 @@ def test_large_loss_remembers_what_it_corrected_for_good():
     second = largest(~POSITIVE, 12)
     assert_value(loss, bce(POSITIVE | second).mean(), row_ids=ids)
     loss.load_state_dict(state)
-    loss.eval()  # looks up, does not correct on
-    assert_value(loss, bce(POSITIVE | first).mean(), row_ids=ids)
+    loss.eval()  # other rows, that are not in its table
+    assert_value(loss, bce(POSITIVE).mean(), row_ids=ids)
     assert_value(loss, bce(POSITIVE).mean(), row_ids=torch.zeros(10))
     assert loss.training_state()
     with pytest.raises(InputError, match="remembers rows"):

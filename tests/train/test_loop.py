@@ -15,7 +15,7 @@ from manyhot.data.images import Images
 from manyhot.data.inputs import Columns, SparseColumns
 from manyhot.errors import InputError, OptionError, RunError
 from manyhot.labels import Group, LabelSpace, Targets
-from manyhot.losses import BCE
+from manyhot.losses import BCE, GHM, ROLE, SPLC
 from manyhot.models import Model
 from manyhot.train import (
     Began,
@@ -158,6 +158,29 @@ def test_a_loss_of_ones_own_that_learns():
     loss = Scaled()
     run(fresh(), loss=loss)
     assert not torch.equal(loss.scale, torch.ones(5))
+
+
+def test_a_loss_that_remembers_rows_learns_with_the_model_and_only_from_training_rows(tmp_path):
+    space = LabelSpace(tuple("abcde"))
+    model = Model.build(COLUMNS, TARGETS, space)
+    role = ROLE(60, TARGETS.rows(range(60)).label_sums(), zeros="unknown")
+    run(model, loss=role, checkpoints=tmp_path)
+    assert (role.label_logits.detach().abs().sum(1) > 0).all()
+    ended = role.label_logits.detach().clone()
+    again = ROLE(60, TARGETS.rows(range(60)).label_sums(), zeros="unknown")
+    run(Model.build(COLUMNS, TARGETS, space), loss=again, checkpoints=tmp_path)
+    assert torch.equal(again.label_logits, ended)
+    seen = []
+    splc = SPLC()
+    splc.set_epoch = seen.append
+    run(Model.build(COLUMNS, TARGETS, space), loss=splc)
+    assert seen == [0, 1, 2]
+    counted = {}
+    for valid in (True, False):
+        ghm = GHM()
+        run(Model.build(COLUMNS, TARGETS, space), loss=ghm, valid=valid)
+        counted[valid] = ghm.counts
+    assert torch.equal(counted[True], counted[False])
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "auto"])

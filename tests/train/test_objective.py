@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from manyhot.labels import Group, LabelSpace, Targets
-from manyhot.losses import BCE, losses_for
+from manyhot.losses import BCE, ROLE, ExpectedPositives, losses_for
 from manyhot.train.objective import Objective, units_per_row
 
 RNG = np.random.default_rng(0)
@@ -51,6 +51,12 @@ def test_units_make_a_mean_the_sum_of_a_row():
         logits, targets = LOGITS[:, : len(space)], torch.from_numpy(one_of_each)[:, : len(space)]
         torch.testing.assert_close(
             loss(logits, targets) * units_per_row(loss, space), summed(logits, targets)
+        )
+    for kind in (ExpectedPositives, lambda *k, **o: ROLE(9, [1] * 6, *k, **o).eval()):
+        loss, summed = kind(2.0), kind(2.0, reduction="batchmean")
+        logits, targets = LOGITS[:, :6], torch.from_numpy(one_of_each)
+        torch.testing.assert_close(
+            loss(logits, targets) * units_per_row(loss, plain), summed(logits, targets)
         )
     assert units_per_row(BCE(reduction="sum"), plain) == 1
     assert units_per_row(torch.nn.BCEWithLogitsLoss(), plain) == 1

@@ -93,7 +93,7 @@ class LargeLoss(EveryCell):
         mode: "reject" (default, LL-R) leaves them out; "correct" (LL-Ct) takes them for positives in this
             step; "permanent" (LL-Cp) takes ceil(rate cells) a step for positives for good, from epoch 1 on.
         num_rows: rows of the training set, for "permanent", which remembers each cell of it and needs
-            `row_ids` in every call.
+            `row_ids` in every call; in evaluation (`loss.eval()`) nothing is corrected.
         label_counts: (labels,), for "permanent"; here for the number of labels.
         zeros: "unknown" (default) or "negative".
 
@@ -149,11 +149,11 @@ class LargeLoss(EveryCell):
 
     def _remembered(self, logits: Tensor, cells: Cells, among: Tensor, number: int) -> Tensor:
         """All cells of these rows that were corrected up to now."""
+        if not self.training:
+            return torch.zeros_like(among)
         if cells.row_ids is None:
             raise InputError("mode='permanent' remembers rows: call the loss with row_ids=")
         before = self.corrected[cells.row_ids] & among
-        if not self.training:
-            return before
         now = before | likeliest(logits, among & ~before, number)
         self.corrected[cells.row_ids] = now
         return now

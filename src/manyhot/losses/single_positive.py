@@ -122,7 +122,8 @@ class ROLE(MultiLabelLoss):
 
     With p of the model and s of the table, stop marking a constant: half the BCE of known cells of p and s,
     half the cross-entropies of p towards stop(s) and of s towards stop(p), half the penalties of
-    `ExpectedPositives` of both. Needs `row_ids` in every call, and `loss.parameters()` in the optimiser.
+    `ExpectedPositives` of both. Needs `row_ids` in every call, and `loss.parameters()` in the optimiser. In
+    evaluation (`loss.eval()`), of rows that are in no table, it costs what `ExpectedPositives` does.
 
     Args:
         num_rows: rows of the training set.
@@ -170,8 +171,12 @@ class ROLE(MultiLabelLoss):
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """Model and table, each with the other as its teacher."""
         z = computed(logits)
+        p = torch.sigmoid(z)
+        if not self.training:
+            penalty = _penalty(p, self.expected_positives)
+            return _over_all_cells(known_costs(self, z, cells), penalty, self.reduction)
         theta = self._theta(cells).to(z.dtype)
-        p, s = torch.sigmoid(z), torch.sigmoid(theta)
+        s = torch.sigmoid(theta)
         weight = _row_and_cell_weight(cells, z.dtype)
         costs = known_costs(self, z, cells) + known_costs(self, theta, cells)
         costs = costs + weight * (_cross(s.detach(), z) + _cross(p.detach(), theta))

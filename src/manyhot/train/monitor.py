@@ -102,6 +102,7 @@ class Monitor:
         """Mean over the batches by their rows: the loss of everything at once may not fit into memory."""
         if not np.isfinite(logits).all():
             return float("nan")
+        self.objective.loss.eval()  # what a loss remembers is of the training rows alone
         total = 0.0
         for start, stop in pairwise([*range(0, len(logits), 4096), len(logits)]):
             rows = torch.arange(start, stop)

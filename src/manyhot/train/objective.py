@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from manyhot.labels import LabelSpace, Targets
-from manyhot.losses import GroupSoftmax, Mixed, MultiLabelLoss, Pointwise
+from manyhot.losses import ROLE, ExpectedPositives, GroupSoftmax, Mixed, MultiLabelLoss, Pointwise
 
 DENSE_CELLS = 2**25
 """Up to so many cells (128 MB) all targets lie on the device as one matrix; above, batches are cut sparse."""
@@ -58,6 +58,6 @@ def units_per_row(loss: nn.Module, space: LabelSpace) -> int:
         return 1
     if isinstance(loss, GroupSoftmax):
         return len(loss.has_none)
-    if isinstance(loss, (Pointwise, Mixed)):
-        return len(space.independent) + len(space.groups) if isinstance(loss, Mixed) else len(space)
-    return 1
+    if isinstance(loss, Mixed):
+        return len(space.independent) + len(space.groups)
+    return len(space) if isinstance(loss, (Pointwise, ExpectedPositives, ROLE)) else 1
