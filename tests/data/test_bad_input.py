@@ -211,3 +211,17 @@ def test_many_labels_are_read_without_a_dense_matrix(tmp_path):
     table = read(path)
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 250  # dense: 3,200 MB
     assert table.targets.positives.nnz == sum(len(set(row)) for row in random.tolist())
+
+
+def test_objects_as_labels_are_not_split_into_pieces(tmp_path):
+    file = tmp_path / "notes.jsonl"
+    row = '{"text": "some words, and more of them", "labels": {"red": 1, "blue": 0}}'
+    file.write_text("\n".join([row] * 9))
+    with pytest.raises(InputError, match=r"label column 'labels' holds objects .* wanted a list of names"):
+        read(file)
+
+
+@pytest.mark.parametrize("path", [None, ["a.csv"], {"text": []}])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(InputError, match="expected the path of a file or folder, got"):
+        read(path)

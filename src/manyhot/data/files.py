@@ -83,8 +83,13 @@ def existing(path: str | Path) -> Path:
     """The path, when something is there.
 
     Raises:
-        InputError: nothing is there; near names in the same folder are listed.
+        InputError: nothing is there, near names in the same folder are listed; or this is no path.
     """
+    if not isinstance(path, (str, Path)):
+        raise InputError(
+            f"expected the path of a file or folder, got {type(path).__name__}; data in memory goes to fit() "
+            "or a ManyHotClassifier as it is"
+        )
     path = Path(path).expanduser()
     if path.exists():
         return path

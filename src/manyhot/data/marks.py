@@ -255,6 +255,11 @@ def sniff_form(
     cells = cells.filter(cells != "")
     if separator is not None:
         return LabelColumns(form="delimited", columns=(column.name,), separator=separator, unknown=unknown)
+    if len(cells) and (cells.str.starts_with("{") & cells.str.ends_with("}")).mean() > 0.9:  # type: ignore[operator]
+        raise InputError(
+            f"label column '{column.name}' holds objects such as {short(cells[0])}; wanted a list of names: "
+            "write the names whose value is 1, or one 0/1 column a label"
+        )
     if len(cells) and (cells.str.starts_with("[") & cells.str.ends_with("]")).mean() > 0.9:  # type: ignore[operator]
         return LabelColumns(form="json", columns=(column.name,), unknown=unknown)
     return LabelColumns(

@@ -81,3 +81,8 @@ def test_fashion_repeats_as_its_files_do(shared_data):
     found = repeats(read(shared_data / "fashion"))
     assert found.rows == sum(count - 1 for count in hashes.values())
     assert found.across == 0  # the README: exact duplicates are kept on one side
+
+
+def test_rows_without_features_are_not_called_equal():
+    bare = SparseColumns(sparse.csr_array((3, 0), dtype=np.float32), ())
+    assert repeats(table_of(bare, [["a"], ["b"], []], ["train", "test", "valid"])) == Repeats(0, 0, 0, 0)
