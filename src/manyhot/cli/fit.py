@@ -22,7 +22,11 @@ _TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "
     "--resume", type=click.Path(file_okay=False), metavar="RUN", help="Go on with an unfinished run."
 )
 @click.option("--encoder", default="auto", help="linear, mlp or smallervgg.  [by the kind of data]")
-@click.option("--loss", default="bce", show_default=True, help="Loss, as in asl or 'asl(gamma_neg=2)'.")
+@click.option(
+    "--loss",
+    default="auto",
+    help="Loss, as in asl or 'asl(gamma_neg=2)'; by default bce, or solved.",
+)
 @click.option("--pos-weight", metavar="SCHEME", help="Weight of positives: balanced, sqrt or effective.")
 @click.option("--goal", default="f1_macro", show_default=True, help="What the cuts are tuned for.")
 @click.option("--epochs", type=int, help="Passes over the training rows, at most.")

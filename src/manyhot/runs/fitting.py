@@ -46,7 +46,7 @@ def fit(
     encoder_options: Mapping[str, Any] | None = None,
     preparation: Any = "auto",
     preparation_options: Mapping[str, Any] | None = None,
-    loss: Any = "bce",
+    loss: Any = "auto",
     pos_weight: Any = None,
     goal: Any = "f1_macro",
     fractions: Sequence[float] = FRACTIONS,
@@ -71,7 +71,9 @@ def fit(
         encoder_options: of the named encoder, such as {"hidden": [512]}.
         preparation: "auto", or a name such as "tfidf" or "hashed".
         preparation_options: of the preparation, such as {"size": 64} for images.
-        loss: a name in `manyhot.losses.LOSSES`, with arguments if need be: "bce(smoothing=0.1)".
+        loss: a name in `manyhot.losses.LOSSES`, with arguments if need be ("bce(smoothing=0.1)"), a class or
+            an instance. "auto" is bce, save for linear models of texts and sparse rows with no training
+            option given: these are solved exactly, with the squared hinge.
         pos_weight: "balanced", "sqrt", "effective" or {label: weight}; of the positives in the loss.
         goal: what the cuts are tuned for, as in "f1_micro", "exact" or "precision >= 0.9".
         fractions: share of train, valid and test rows where the data does not say.
@@ -205,7 +207,7 @@ def _origin(data: Any, table: Table, recipe: Recipe, parts: Parts, digest: str, 
     if isinstance(data, (str, Path)):
         source = str(data) if is_embedded(data) else Path(data).name
     return Origin(
-        loss=str(recipe.loss),
+        loss=learned.loss,
         goal=str(getattr(recipe.goal, "name", recipe.goal)),
         seed=recipe.seed,
         data={"source": source, "sentence": table.notes.sentence, "rows": len(table), "digest": digest},

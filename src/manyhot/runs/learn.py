@@ -3,6 +3,8 @@
 With validation rows: they choose the best epoch, and the cuts are tuned on their scores. Out of fold, for
 linear models, which train fast: each row is scored by a model that has not seen it, so that the cuts are
 tuned on all training rows and the final model learns from all of them too.
+
+Where nothing else was asked for, a linear model of sparse rows is not trained in epochs but solved.
 """
 
 from dataclasses import dataclass
@@ -15,13 +17,16 @@ from manyhot._typing import FloatArray
 from manyhot.data import Table, folds
 from manyhot.decide import Cuts, Decision, GroupChoice, rule_for
 from manyhot.labels import LabelSpace, Targets
-from manyhot.losses import losses_for
+from manyhot.losses import label_weights, losses_for
 from manyhot.models import Model
 from manyhot.models.model import DEFAULT_ENCODER
 from manyhot.runs.events import CutsTuned, FoldBegan, Listener, ModelBuilt
 from manyhot.runs.recipe import Recipe
-from manyhot.train import History, train
+from manyhot.train import History, Solved, TrainOptions, solve_linear, train
 
+AUTO = "auto"
+DEFAULT_LOSS = "bce"
+SOLVED_LOSS = "squared-hinge (solved)"
 FOLDS = 5
 MOST_CELLS = 200_000_000
 """Scores of all training rows are held at once; beyond so many cells, validation rows tune the cuts."""
@@ -34,6 +39,7 @@ class Learned:
     Attributes:
         model: trained.
         history: of its training.
+        loss: what was minimised.
         rule: fitted.
         how: how the rows were scored that the rule was fitted on, in words.
         tuned: these rows.
@@ -42,6 +48,7 @@ class Learned:
 
     model: Model
     history: History
+    loss: str
     rule: Decision
     how: str
     tuned: Table
@@ -50,37 +57,66 @@ class Learned:
 
 def learns_out_of_fold(table: Table, recipe: Recipe) -> bool:
     """Whether the cuts will be tuned out of fold: linear model, no validation rows given, scores that fit."""
-    name = DEFAULT_ENCODER[table.inputs.kind] if recipe.encoder == "auto" else recipe.encoder
     given = len(table.where("valid")) > 0
-    return name == "linear" and not given and len(table) * len(table.space) <= MOST_CELLS
+    return _is_linear(table, recipe) and not given and len(table) * len(table.space) <= MOST_CELLS
+
+
+def is_solved(table: Table, recipe: Recipe) -> bool:
+    """Whether the minimum is found directly: linear, sparse rows, independent labels, no option given."""
+    return (
+        recipe.loss == AUTO
+        and recipe.training == TrainOptions(seed=recipe.seed)
+        and table.inputs.kind in ("sparse", "text")
+        and _is_linear(table, recipe)
+        and not table.space.groups
+        and not table.targets.is_soft
+        and len(table) * len(table.space) <= MOST_CELLS
+    )
+
+
+def _is_linear(table: Table, recipe: Recipe) -> bool:
+    return (DEFAULT_ENCODER[table.inputs.kind] if recipe.encoder == "auto" else recipe.encoder) == "linear"
 
 
 def learn_with_validation(
     rows: Table, valid: Table, recipe: Recipe, row_names: Any, checkpoints: Path | None, tell: Listener
 ) -> Learned:
     """Train on `rows`, stop and tune the cuts by `valid`; the rule remembers `row_names`."""
-    model, history = _trained(rows, valid, recipe, checkpoints, tell)
+    if is_solved(rows, recipe):
+        model, solved = _solved(rows, recipe, tell)
+        history, loss = solved.history, SOLVED_LOSS
+    else:
+        model, history, loss = _trained(rows, valid, recipe, checkpoints, tell)
     scores = model.scores(valid.inputs)
     how = f"on {len(valid):,} validation rows"
     rule = _tuned(valid, scores, recipe, row_names, how, tell)
-    return Learned(model, history, rule, how, valid, scores)
+    return Learned(model, history, loss, rule, how, valid, scores)
 
 
 def learn_out_of_fold(
     rows: Table, recipe: Recipe, row_names: Any, checkpoints: Path | None, tell: Listener
 ) -> Learned:
     """Train on all rows, and tune the cuts on scores that models trained on the other folds gave them."""
-    model, history = _trained(rows, None, recipe, checkpoints, tell)
+    if is_solved(rows, recipe):
+        model, solved = _solved(rows, recipe, tell)
+        history, loss, scores = solved.history, SOLVED_LOSS, solved.out_of_fold
+    else:
+        model, history, loss = _trained(rows, None, recipe, checkpoints, tell)
+        scores = _scored_by_folds(rows, recipe, checkpoints, tell)
+    how = f"out of fold on {len(rows):,} training rows"
+    rule = _tuned(rows, scores, recipe, row_names, how, tell)
+    return Learned(model, history, loss, rule, how, rows, scores)
+
+
+def _scored_by_folds(rows: Table, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> FloatArray:
     scores = np.empty(rows.targets.shape, np.float32)
     parts = folds(rows.targets, FOLDS, groups=rows.group, seed=recipe.seed)
     for number, (inside, outside) in enumerate(parts):
         tell(FoldBegan(number + 1, FOLDS))
         own = None if checkpoints is None else checkpoints / f"fold-{number + 1}"
-        fold_model, _ = _trained(rows.take(inside), None, recipe, own, _only_interrupts)
+        fold_model, _, _ = _trained(rows.take(inside), None, recipe, own, _only_interrupts)
         scores[outside] = fold_model.scores(rows.take(outside).inputs)
-    how = f"out of fold on {len(rows):,} training rows"
-    rule = _tuned(rows, scores, recipe, row_names, how, tell)
-    return Learned(model, history, rule, how, rows, scores)
+    return scores
 
 
 def at_half(space: LabelSpace) -> Decision:
@@ -96,26 +132,34 @@ def hard(targets: Targets) -> Targets:
     return targets.harden() if targets.is_soft else targets
 
 
+def _solved(rows: Table, recipe: Recipe, tell: Listener) -> tuple[Model, Solved]:
+    """A model for these rows, and their scores by models that have not seen them."""
+    model = _built(rows, recipe)
+    tell(ModelBuilt(model, len(rows), SOLVED_LOSS))
+    fold = np.empty(len(rows), np.int64)
+    for number, (_, outside) in enumerate(folds(rows.targets, FOLDS, groups=rows.group, seed=recipe.seed)):
+        fold[outside] = number
+    weight = recipe.pos_weight
+    if weight is not None:
+        weight = label_weights(rows.targets, weight, rows.space.names)
+    solved = solve_linear(
+        model, rows.inputs, rows.targets, fold, positive_weight=weight, seed=recipe.seed, on_event=tell
+    )
+    return model, solved
+
+
 def _trained(
     rows: Table, valid: Table | None, recipe: Recipe, checkpoints: Path | None, tell: Listener
-) -> tuple[Model, History]:
-    """A model for these rows, trained.
+) -> tuple[Model, History, str]:
+    """A model for these rows, trained, and the loss that it was trained with.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was trained is in `checkpoints`.
     """
-    model = Model.build(
-        rows.inputs,
-        rows.targets,
-        rows.space,
-        encoder=recipe.encoder,
-        encoder_options=recipe.encoder_options,
-        preparation=recipe.preparation,
-        preparation_options=recipe.preparation_options,
-        seed=recipe.seed,
-    )
-    loss = losses_for(rows.space, recipe.loss, rows.targets, pos_weight=recipe.pos_weight)
-    tell(ModelBuilt(model, len(rows), str(recipe.loss)))
+    model = _built(rows, recipe)
+    spec = DEFAULT_LOSS if recipe.loss == AUTO else recipe.loss
+    loss = losses_for(rows.space, spec, rows.targets, pos_weight=recipe.pos_weight)
+    tell(ModelBuilt(model, len(rows), str(spec)))
     history = train(
         model,
         rows.inputs,
@@ -129,7 +173,20 @@ def _trained(
     )
     if history.ending == "interrupted":
         raise KeyboardInterrupt
-    return model, history
+    return model, history, str(spec)
+
+
+def _built(rows: Table, recipe: Recipe) -> Model:
+    return Model.build(
+        rows.inputs,
+        rows.targets,
+        rows.space,
+        encoder=recipe.encoder,
+        encoder_options=recipe.encoder_options,
+        preparation=recipe.preparation,
+        preparation_options=recipe.preparation_options,
+        seed=recipe.seed,
+    )
 
 
 def _tuned(

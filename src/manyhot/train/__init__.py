@@ -16,3 +16,5 @@ from manyhot.train.history import History as History
 from manyhot.train.loop import train as train
 from manyhot.train.optimizers import OPTIMIZERS as OPTIMIZERS
 from manyhot.train.options import TrainOptions as TrainOptions
+from manyhot.train.solver import Solved as Solved
+from manyhot.train.solver import solve_linear as solve_linear
