@@ -225,3 +225,14 @@ def test_objects_as_labels_are_not_split_into_pieces(tmp_path):
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(InputError, match="expected the path of a file or folder, got"):
         read(path)
+
+
+@pytest.mark.parametrize("code", ["-1", "?"])
+def test_label_columns_with_an_unknown_code_are_found(tmp_path, code):
+    file = tmp_path / "cells.csv"
+    rows = [f"{0.37 * row:.2f},{row % 2},{[0, 1, code][row % 3]}" for row in range(30)]
+    file.write_text("\n".join(["x,a,b", *rows]))
+    table = read(file, unknown=code)
+    assert table.space.names == ("a", "b")
+    assert table.targets.label_counts().tolist() == [15, 10]
+    assert table.targets.known_counts().tolist() == [30, 20]

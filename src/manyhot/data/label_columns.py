@@ -93,9 +93,17 @@ def find_labels(
             return _one_column_each(names, wishes), "(one column each, named in meta.json)"
     for candidates in (LABEL_NAMES, LABEL_NAMES_IF_NO_OTHER):
         name = first_of(free, candidates)
-        if name is not None and not is_binary(frame[name]) and not _all_lists_elsewhere(frame, free, name):
+        if (
+            name is not None
+            and not is_binary(frame[name], wishes.unknown)
+            and not _all_lists_elsewhere(frame, free, name)
+        ):
             return _in_one(frame, name, wishes)
-    prefixed = [name for name in free if name.lower().startswith(LABEL_PREFIXES) and is_binary(frame[name])]
+    prefixed = [
+        name
+        for name in free
+        if name.lower().startswith(LABEL_PREFIXES) and is_binary(frame[name], wishes.unknown)
+    ]
     if len(prefixed) > 1:
         return _one_column_each(prefixed, wishes), f"(one column each, {_span(prefixed)})"
     lists = [name for name in free if is_list(frame, name)]
@@ -107,7 +115,7 @@ def find_labels(
 def _binary_columns(
     frame: "pl.DataFrame", free: list[str], wishes: Wishes, path: Path, has_input: bool, any_input: AnyInput
 ) -> tuple[LabelColumns, str]:
-    binary = [name for name in free if is_binary(frame[name])]
+    binary = [name for name in free if is_binary(frame[name], wishes.unknown)]
     others = [name for name in free if name not in binary and name.lower() not in ID_NAMES]
     has_input = has_input or any_input(others)
     if (
@@ -134,7 +142,7 @@ def _wished_labels(frame: "pl.DataFrame", wishes: Wishes, path: Path) -> tuple[L
         wished_columns(frame, names, "labels", path)
         return _one_column_each(names, wishes), f"(one column each, named in {Path(wish).name})"
     names = wished_columns(frame, wish, "labels", path)
-    if len(names) == 1 and not is_binary(frame[names[0]]):
+    if len(names) == 1 and not is_binary(frame[names[0]], wishes.unknown):
         return _in_one(frame, names[0], wishes)
     return _one_column_each(names, wishes), f"(one column each, {_span(names)})"
 
@@ -222,8 +230,8 @@ def first_of(free: list[str], names: Sequence[str]) -> str | None:
     return next((column for name in names for column in free if column.lower() == name), None)
 
 
-def is_binary(column: "pl.Series") -> bool:
-    """Whether all cells are 0 or 1 (or yes / no, true / false) or missing, and some are there."""
+def is_binary(column: "pl.Series", unknown: str | None = None) -> bool:
+    """Whether all cells are 0 or 1 (or yes / no, true / false), missing or the code, and some are there."""
     import polars as pl
 
     if column.dtype == pl.Boolean:
@@ -231,18 +239,28 @@ def is_binary(column: "pl.Series") -> bool:
     if column.dtype.is_numeric():
         cells = column.drop_nulls()
         cells = cells.drop_nans() if column.dtype.is_float() else cells
+        cells = cells.filter(cells != _number(unknown))
         return bool(len(cells)) and bool(((cells == 0) | (cells == 1)).all())
     if column.dtype != pl.String:
         return False
-    allowed = [*YES, *NO]
+    code = [] if unknown is None else [unknown.strip().lower()]
+    allowed = [*YES, *NO, *code]
     if (first := column.head(1).drop_nulls().str.strip_chars().str.to_lowercase()).len() and first[0] not in [
         *allowed,
         "",
     ]:
         return False
     cells = column.drop_nulls().str.strip_chars().str.to_lowercase()
-    cells = cells.filter(~cells.is_in(["", "nan", "na", "null"]))
+    cells = cells.filter(~cells.is_in(["", "nan", "na", "null", *code]))
     return bool(len(cells)) and bool(cells.is_in(allowed).all())
+
+
+def _number(code: str | None) -> float:
+    """The number that a code is; NaN, which no cell equals, where it is none."""
+    try:
+        return float("nan" if code is None else code)
+    except ValueError:
+        return float("nan")
 
 
 def is_list(frame: "pl.DataFrame", name: str) -> bool:
