@@ -1,4 +1,4 @@
-"""Every loss that `--loss` takes, trained by `fit` on real data: no NaN, and a better mAP than the baseline.
+"""Every loss that `--loss` takes, trained by `fit` on real data: no NaN, learns, beats the baseline's mAP.
 
     python benchmarks/quality/losses.py                         every loss on yeast and bibtex
     python benchmarks/quality/losses.py --data reuters fashion  on others
@@ -44,8 +44,8 @@ def measure(name: str, table: Any, training: dict[str, Any]) -> dict[str, Any]:
             run = mh.fit(table, out=out, loss=name, **training)
         except Exception as error:  # the other losses are still to be measured, and this is what is shown
             return {"loss": name, "held": False, "error": f"{type(error).__name__}: {error}"}
-        costs = [json.loads(line)["train_loss"] for line in (out / "history.jsonl").read_text().splitlines()]
-    finite = all(math.isfinite(cost) for cost in costs if cost is not None)
+        epochs = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    wrong = objection(epochs)
     figures = {key: run.metrics[key] for key in COLUMNS}
     baseline = {key: run.metrics.baseline[key] for key in COLUMNS}
     return {
@@ -53,9 +53,18 @@ def measure(name: str, table: Any, training: dict[str, Any]) -> dict[str, Any]:
         "figures": figures,
         "baseline": baseline,
         "seconds": round(time.perf_counter() - began, 1),
-        "held": finite and figures["ap_macro"] > baseline["ap_macro"],
-        "error": None if finite else "a training cost is not finite",
+        "held": not wrong and figures["ap_macro"] > baseline["ap_macro"],
+        "error": wrong,
     }
+
+
+def objection(epochs: list[dict[str, Any]]) -> str:
+    """What a history has against its run; empty when all is well."""
+    costs = [epoch["train_loss"] for epoch in epochs if epoch["train_loss"] is not None]
+    if not all(map(math.isfinite, costs)):
+        return "a training cost is not finite"
+    kept = max(epoch["epoch"] for epoch in epochs if epoch["best"])
+    return "" if kept else "the untrained weights were kept: no epoch had a lower validation loss"
 
 
 def lines(data: str, results: Iterable[dict[str, Any]]) -> Iterable[str]:
@@ -69,7 +78,7 @@ def lines(data: str, results: Iterable[dict[str, Any]]) -> Iterable[str]:
             continue
         if place == 0:
             yield f"| learned nothing | {row(result['baseline'])} | | |"
-        verdict = "yes" if result["held"] else f"NO {result['error'] or ''}".rstrip()
+        verdict = "yes" if result["held"] else f"NO {result['error']}".rstrip()
         yield f"| {result['loss']} | {row(result['figures'])} | {result['seconds']} | {verdict} |"
 
 
