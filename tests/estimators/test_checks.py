@@ -3,7 +3,7 @@
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from manyhot.estimators import DummyManyHot, LinearManyHot, ThresholdTuned, adapt
+from manyhot.estimators import DummyManyHot, LinearManyHot, ManyHotClassifier, ThresholdTuned, adapt
 
 CLASSES = "feeds a vector of class ids; the wrapper is for label sets, and says so"
 WRAPPER = dict.fromkeys(

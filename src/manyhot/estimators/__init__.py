@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from manyhot.estimators.adapter import adapt
+    from manyhot.estimators.batches import LabelAwareBatches
+    from manyhot.estimators.chains import ProbabilisticChain
     from manyhot.estimators.dummy import DummyManyHot
     from manyhot.estimators.linear import LinearManyHot
+    from manyhot.estimators.neighbours import MLkNN
+    from manyhot.estimators.powerset import LabelPowerset, RAkEL
+    from manyhot.estimators.resampling import MLROS, MLRUS, MLSMOTE, REMEDIAL
     from manyhot.estimators.scoring import SCORERS, Scorer, register_scorers, scorer, scorers
     from manyhot.estimators.splitters import (
         MultilabelStratifiedGroupKFold,
@@ -33,16 +38,34 @@ _HOME = {
     "register_scorers": "scoring",
     "scorer": "scoring",
     "scorers": "scoring",
+    "ProbabilisticChain": "chains",
+    "LabelPowerset": "powerset",
+    "RAkEL": "powerset",
+    "MLkNN": "neighbours",
+    "MLROS": "resampling",
+    "MLRUS": "resampling",
+    "MLSMOTE": "resampling",
+    "REMEDIAL": "resampling",
+    "LabelAwareBatches": "batches",
 }
 
 __all__ = [
+    "MLROS",
+    "MLRUS",
+    "MLSMOTE",
+    "REMEDIAL",
     "SCORERS",
     "DummyManyHot",
+    "LabelAwareBatches",
+    "LabelPowerset",
     "LinearManyHot",
+    "MLkNN",
     "ManyHotClassifier",
     "MultilabelStratifiedGroupKFold",
     "MultilabelStratifiedKFold",
     "MultilabelStratifiedShuffleSplit",
+    "ProbabilisticChain",
+    "RAkEL",
     "Scorer",
     "ThresholdTuned",
     "adapt",
