@@ -66,18 +66,32 @@ def row_sums(z: Tensor, cells: Cells, reading: RowReading, names: Iterable[str])
         reading: weights and temperatures.
         names: of `ROW_SUMS`.
     """
-    names = list(names)
-    few = not any(reading.smoothing) and cells.cell_weight is None  # cells differ from plain negatives
-    if few and not isinstance(cells, SparseCells) and suits_numba(z):
-        from manyhot.kernels.numba_engine import compressed
-
-        cells = compressed(cells.dense())
-    if few and isinstance(cells, SparseCells):
+    names, cells = list(names), compacted(z, cells, reading)
+    if few_differ(cells, reading) and isinstance(cells, SparseCells):
         temperatures = {reading.divisor(name) for name in names if name in WIDE}
         layout: _Sparse | _Dense = _Sparse(z, cells, reading, temperatures)
     else:
         layout = _Dense(z, cells, reading)
     return {name: layout.sum(name) for name in names}
+
+
+def compacted(z: Tensor, cells: Cells, reading: RowReading) -> Cells:
+    """The cells without their plain negatives, where the CPU engine reads them and most are plain."""
+    if isinstance(cells, SparseCells) or not few_differ(cells, reading) or not suits_numba(z):
+        return cells
+    from manyhot.kernels.numba_engine import compressed  # Numba is imported when there is work for it
+
+    return compressed(cells.dense())
+
+
+def few_differ(cells: Cells, reading: RowReading) -> bool:
+    """True where negatives are all alike but for weights of labels."""
+    return not any(reading.smoothing) and cells.cell_weight is None
+
+
+def is_split(cells: Cells, reading: RowReading) -> bool:
+    """True where a cell is either a positive or a plain negative or unknown."""
+    return isinstance(cells, SparseCells) and cells.values is None and few_differ(cells, reading)
 
 
 def masses(cells: Cells, reading: RowReading, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -171,8 +185,8 @@ class _Sparse:
         hidden = self.cells.unknown_index
         if hidden is None:
             return counted
-        lost = torch.ones_like(hidden[1], dtype=self.z.dtype) if weight is None else weight[hidden[1]]
-        return counted.index_add(0, hidden[0], -lost)
+        lost = torch.ones_like(counted[:1]) if weight is None else weight.to(self.z.dtype)
+        return counted.index_add(0, hidden[0], -lost.expand(self.z.shape[1])[hidden[1]])
 
     def _added(self, per_positive: Tensor) -> Tensor:
         precise = wide(self.z.device)  # index_add adds one after the other, which loses digits of long rows

@@ -1,8 +1,8 @@
 """Pairs of a positive and a negative of a row, each with a cost of its own.
 
-Hinges are summed by one sort of the row, logistic costs by a walk through the positives, exponential ones by
-their factorisation; nowhere is there a matrix of all pairs. Weights multiply the mass of a cell, a pair
-has the product of both. Rows without positives or without negatives cost 0.
+Hinges are summed by one sort, of the row or of its positives, logistic costs by a walk through the positives,
+exponential ones by their factorisation; nowhere is there a matrix of all pairs. Weights multiply the mass of
+a cell, a pair has the product of both. Rows without positives or without negatives cost 0.
 """
 
 from dataclasses import replace
@@ -15,14 +15,18 @@ from manyhot import _check
 from manyhot.kernels import words
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.curves import Curves
+from manyhot.kernels.hinges import Hinges
 from manyhot.kernels.pairs import pair_sums, violations
+from manyhot.kernels.pointwise import pointwise, suits_numba
 from manyhot.kernels.positives import Positives, positives, visible
-from manyhot.kernels.row_sums import masses, row_sums
-from manyhot.kernels.torch_engine import cell_costs
+from manyhot.kernels.reduction import scale_of
+from manyhot.kernels.row_sums import is_split, masses, row_sums
+from manyhot.kernels.torch_engine import cell_costs, computed
 from manyhot.losses.base import Options
 from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.pointwise import side_weights
 from manyhot.losses.rowwise import RowCosts
+from manyhot.losses.unobserved import row_scaled
 
 EULER = 0.5772156649015329  # the r-th harmonic number is digamma(r + 1) + EULER
 
@@ -157,16 +161,30 @@ class MultiLabelSoftMargin(RowCosts):
 
     def rows(self, z: Tensor, cells: Cells) -> Tensor:
         """Mean cross-entropy."""
-        curves = Curves(
-            BCE.positive, BCE.negative, None, {}, *side_weights(self, cells), smoothing=self.smoothing
-        )
-        costs = cell_costs(z, replace(cells, row_weight=None), curves)
+        costs = cell_costs(z, replace(cells, row_weight=None), self._curves(cells))
         return costs.sum(1) / cells.known_per_row().to(z.dtype).clamp(min=1)
+
+    def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
+        """As for every row-wise loss; what is summed over rows is summed over cells at once."""
+        if self.reduction == "none":
+            return RowCosts.evaluate(self, logits, cells)
+        known = cells.known_per_row().to(computed(logits[:0]).dtype)
+        shared = row_scaled(cells, 1 / known.clamp(min=1))
+        scale = scale_of(self.reduction, logits.shape[0], (known > 0).sum())
+        return pointwise(logits, shared, self._curves(cells), "sum") * scale
+
+    def _curves(self, cells: Cells) -> Curves:
+        weights = side_weights(self, cells)
+        return Curves(BCE.positive, BCE.negative, None, {}, *weights, smoothing=self.smoothing)
 
 
 def _hinges(loss: RowCosts, z: Tensor, cells: Cells, margin: float) -> tuple[Positives, Tensor, Tensor]:
     """The positives, the summed hinges of each (positives,), and the mass of the negatives in them."""
-    reading, seen = loss.reading(cells), visible(z, cells)
+    reading = loss.reading(cells)
+    if is_split(cells, reading) and suits_numba(z):
+        own = positives(z.detach(), cells, reading)
+        return own, *Hinges.apply(z, cells, margin, reading.negative_weight)  # type: ignore[misc]
+    seen = visible(z, cells)
     own = positives(seen, cells, reading)
     negative = masses(cells, reading, z.dtype)[1]
     number, summed = violations(seen, negative, own.rows, own.z - margin)

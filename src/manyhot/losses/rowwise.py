@@ -9,7 +9,8 @@ from torch import Tensor
 
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.reduction import reduce_units
-from manyhot.kernels.row_sums import ROW_SUMS, RowReading, row_sums
+from manyhot.kernels.row_sums import ROW_SUMS, RowReading, compacted, row_sums
+from manyhot.kernels.torch_engine import computed
 from manyhot.losses.base import MultiLabelLoss
 from manyhot.losses.pointwise import side_weights
 
@@ -50,7 +51,8 @@ class RowCosts(MultiLabelLoss):
 
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """Reduced cost, or with the reduction "none" the cost of every row."""
-        z = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+        z = computed(logits)
+        cells = compacted(z, cells, self.reading(cells))
         counted = self.counted(cells)
         costs = torch.where(counted, self.rows(z, cells), 0.0)
         if cells.row_weight is not None:
