@@ -354,3 +354,16 @@ def test_a_wrong_width_is_an_error(name):
     logits, targets = batch()
     with pytest.raises(ShapeError, match=r"\(7, 4\)|4 columns"):
         build(name)(logits, targets[:, :4])
+
+
+@every_loss
+def test_weights_of_any_precision_beside_logits_of_any(name):
+    logits, targets = batch()
+    targets[2, 1:3] = torch.nan
+    weight = np.array([0.3, 1.7, 0.9, 0.1, 1.1])
+    options = {"pos_weight": 0.3, "label_weight": weight}
+    expected = answer(build(name, **options), logits, targets)
+    for other in ({"pos_weight": [0.3] * LABELS, "label_weight": torch.tensor(weight)}, options):
+        assert_same(answer(build(name, **other), logits, targets), expected, 1e-12)
+        single = answer(build(name, **other), logits.float(), targets)
+        assert_same([part.double() for part in single], expected, 2e-5)

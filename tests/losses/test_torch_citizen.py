@@ -35,7 +35,7 @@ EXACT = {"asl": {"detach_focus": False}, "apl": {"detach_focus": False}, "csl": 
 EXACT |= {"gr": {"detach_weights": False}}
 
 every_loss = pytest.mark.parametrize("name", LOSSES)
-torch_s_own_warning = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+torch_s_own_warning = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 
 
 def build(name, **options):
@@ -68,6 +68,7 @@ def assert_same(one, other, **tolerance):
 # ------------------------------------------------------------------ torch.compile
 
 
+@torch_s_own_warning
 @pytest.mark.slow
 @every_loss
 def test_every_loss_is_one_graph(name):
@@ -80,6 +81,7 @@ def test_every_loss_is_one_graph(name):
     )
 
 
+@torch_s_own_warning
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", [Asymmetric(), ZLPR()], ids=repr)
 def test_compiled_code_has_the_same_value_and_gradient(loss):
@@ -89,6 +91,7 @@ def test_compiled_code_has_the_same_value_and_gradient(loss):
     assert_same(value_and_gradient(compiled, logits, targets), value_and_gradient(loss, logits, targets))
 
 
+@torch_s_own_warning
 def test_a_batch_large_enough_for_the_cpu_engine_compiles_too():
     torch.compiler.reset()
     logits, targets = torch.randn(16, 600), (torch.rand(16, 600) < 0.1).float()

@@ -8,6 +8,7 @@ reduction     mean, batchmean, sum, none
 pointwise     chooses the engine of a pointwise loss: torch_engine (any device) or numba_engine (CPU)
 numba_*       the CPU engine: math, source and cache of its kernels, the pointwise kernel
 row_sums      the sums that row-wise losses read; row_split is their wide part on the CPU
+pairs         sums over pairs of a positive and a negative; hinges are those with a kink, on the CPU
 pool          a few threads over the rows
 sorting, ranks, pooled   sorts and sweeps of scores, for metrics and decisions
 

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
+from manyhot.kernels.cells import wide
+
 Reduction: TypeAlias = Literal["mean", "batchmean", "sum", "none"]
 REDUCTIONS: tuple[str, ...] = get_args(Reduction)
 
@@ -26,7 +28,7 @@ def scale_of(reduction: str, rows: int, known_units: Tensor | float) -> Tensor |
     if reduction == "batchmean":
         return 1.0 / max(rows, 1)
     if isinstance(known_units, Tensor):
-        return known_units.clamp(min=1).reciprocal()
+        return known_units.to(wide(known_units.device)).clamp(min=1).reciprocal()
     return 1.0 / max(known_units, 1)
 
 

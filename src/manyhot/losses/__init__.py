@@ -1,4 +1,4 @@
-"""Losses: logits and targets in, one number out.
+"""Losses: logits and targets in, one number out; as modules here, as functions in `functional`.
 
 How to add one. Every loss is a class with its parameters in `__init__`, which hands `**options` on to
 `super().__init__` first, its source in the docstring, and one line in `table.LOSSES`, whose contract suite

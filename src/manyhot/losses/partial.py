@@ -11,6 +11,7 @@ from manyhot.errors import OptionError
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Formula, Scalar
 from manyhot.kernels.pointwise import pointwise
+from manyhot.kernels.torch_engine import computed
 from manyhot.kernels.words import sigmoid, softplus
 from manyhot.losses.base import Options, PerLabel
 from manyhot.losses.focal import clipped_negative, focused_negative, focused_positive
@@ -63,7 +64,7 @@ class PartialBCE(Pointwise):
 
     def select(self, logits: Tensor, cells: Cells) -> Cells:
         """The factor goes onto the rows."""
-        share = cells.known_per_row() / max(logits.shape[1], 1)
+        share = cells.known_per_row().to(computed(logits[:0]).dtype) / max(logits.shape[1], 1)
         return row_scaled(cells, self.alpha * share**self.gamma + self.beta)
 
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
@@ -178,7 +179,7 @@ class ClassAwareSelective(EveryCell):
     def select(self, logits: Tensor, cells: Cells) -> Cells:
         """Weights of 0 for the unknown cells that are left out."""
         if self.mode == "ignore_normalize":
-            return row_scaled(cells, 1 + 1 / (1 + cells.known_per_row()))
+            return row_scaled(cells, 1 + 1 / (1 + cells.known_per_row().to(computed(logits[:0]).dtype)))
         known = cells.known()
         if self.mode != "selective" or known is None:
             return cells

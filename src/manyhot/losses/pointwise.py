@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from manyhot.kernels.cells import Cells
+from manyhot.kernels.cells import Cells, wide
 from manyhot.kernels.curves import Curves
 from manyhot.kernels.formula import Formula, constant_names
 from manyhot.kernels.pointwise import pointwise
@@ -60,7 +60,7 @@ def side_weights(loss: MultiLabelLoss, cells: Cells) -> tuple[Tensor | None, Ten
     """Weights (labels,) of the positive and the negative side; None where all are 1."""
     if loss.label_weight is None and loss.pos_weight is None:
         return None, None
-    ones = torch.ones(cells.shape[1], device=cells.device)
+    ones = torch.ones(cells.shape[1], dtype=wide(cells.device), device=cells.device)
     both = None if loss.label_weight is None else ones * loss.label_weight
     if loss.pos_weight is None:
         return both, both

@@ -171,7 +171,8 @@ class MultiLabelSoftMargin(RowCosts):
         known = cells.known_per_row().to(computed(logits[:0]).dtype)
         shared = row_scaled(cells, 1 / known.clamp(min=1))
         scale = scale_of(self.reduction, logits.shape[0], (known > 0).sum())
-        return pointwise(logits, shared, self._curves(cells), "sum") * scale
+        summed = pointwise(logits, shared, self._curves(cells), "sum")
+        return summed * torch.as_tensor(scale, dtype=summed.dtype)
 
     def _curves(self, cells: Cells) -> Curves:
         weights = side_weights(self, cells)
