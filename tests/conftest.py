@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data sets beside the checkout; a test that needs it is skipped where it is absent."""
+    """The folder of real data sets beside the checkout; tests that need it are skipped where it is absent."""
     folder = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the real data sets are not beside this checkout (../shared/data)")
