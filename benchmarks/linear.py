@@ -1,7 +1,6 @@
 """LinearManyHot with tuned cuts against scikit-learn's one-vs-rest, one process, real data.
 
-    OMP_NUM_THREADS=1 python benchmarks/linear.py [reuters_modapte90 goemotions yeast delicious corel5k bibtex]
-        [--data ../shared/data] [--no-peers] [--json]
+    OMP_NUM_THREADS=1 python benchmarks/linear.py [SET ...] [--data ../shared/data] [--no-peers] [--json]
 
 Both see the same features: TF-IDF of texts, unit rows of word counts, standardised numbers. `default` cuts at
 margin 0, `tuned` adds cuts for macro-F1 from out-of-fold scores, `global` one cut for micro-F1: what the cuts
@@ -26,9 +25,10 @@ from sklearn.svm import LinearSVC
 
 from manyhot.decide import GlobalCut
 from manyhot.estimators import LinearManyHot
+from manyhot.labels import Targets
 from manyhot.metrics import evaluate
 
-# C of each set, chosen on the training rows by their out-of-fold macro-F1
+# the C of each set
 SETS = {
     "reuters_modapte90": 1.0,
     "goemotions": 0.3,
@@ -114,10 +114,7 @@ def napkinxc(train: Any, train_labels: Any, test: Any, truth: Any) -> dict[str, 
 
     from napkinxc.models import BR
 
-    lists = [
-        train_labels.indices[a:b].tolist()
-        for a, b in zip(train_labels.indptr, train_labels.indptr[1:], strict=False)
-    ]
+    lists = Targets(train_labels).to_index_lists()
     with tempfile.TemporaryDirectory() as folder:
         model = BR(folder, threads=1)
         wall, processor, _ = timed(lambda: model.fit(csr_array(train), lists))

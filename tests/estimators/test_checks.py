@@ -1,5 +1,6 @@
 """scikit-learn's own checks; what cannot pass is named with its reason, and must fail (strictly)."""
 
+import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -64,10 +65,19 @@ def expected_failures(estimator):
         DummyManyHot("random"),
         adapt(RandomForestClassifier(5, random_state=0)),
         ThresholdTuned(LinearManyHot()),
-        ManyHotClassifier("linear", epochs=30, learning_rate=0.05),
     ],
     expected_failed_checks=expected_failures,
     xfail_strict=True,
 )
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [ManyHotClassifier("linear", epochs=30, learning_rate=0.05)],
+    expected_failed_checks=expected_failures,
+    xfail_strict=True,
+)
+def test_scikit_learn_checks_of_trained_models(estimator, check):
     check(estimator)

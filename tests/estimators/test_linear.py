@@ -42,17 +42,17 @@ def test_the_solvers_agree(data):
         np.testing.assert_allclose(exact.coef_, dual.coef_, atol=2e-3)
 
 
-def test_tuned_cuts_raise_the_goal_on_rows_not_seen(data):
-    X, y = make_multilabel_classification(900, 20, n_classes=10, n_labels=2, random_state=1)
-    y[:, 0] &= np.random.default_rng(0).random(900) < 0.3
-    X = StandardScaler().fit_transform(X)
+def test_tuned_cuts_raise_the_goal_on_rows_not_seen():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 20))
+    y = (X @ rng.normal(size=(20, 10)) + 4 * rng.normal(size=(2000, 10)) > 9).astype(int)
     for solver in ("newton", "dual"):
-        plain = LinearManyHot(solver=solver).fit(X[:600], y[:600])
-        tuned = LinearManyHot(solver=solver, goal="f1_macro").fit(X[:600], y[:600])
+        plain = LinearManyHot(solver=solver).fit(X[:1200], y[:1200])
+        tuned = LinearManyHot(solver=solver, goal="f1_macro").fit(X[:1200], y[:1200])
         np.testing.assert_allclose(tuned.coef_, plain.coef_)
-        decided = [each.predict(X[600:]) for each in (plain, tuned)]
-        figures = [f1_score(y[600:], each, average="macro", zero_division=0) for each in decided]
-        assert figures[1] > figures[0] + 0.01
+        decided = [each.predict(X[1200:]) for each in (plain, tuned)]
+        figures = [f1_score(y[1200:], each, average="macro", zero_division=0) for each in decided]
+        assert figures[1] > figures[0] + 0.1
         assert tuned.cuts_.shape == (10,)
 
 

@@ -81,7 +81,7 @@ class LinearManyHot(LabelClassifier):
         intercept_scaling: float = 1.0,
         cv: Any = 4,
         solver: str = "auto",
-        tol: float = 0.01,
+        tol: float = 0.02,
         max_iter: int = 100,
         random_state: int = 0,
     ) -> None:

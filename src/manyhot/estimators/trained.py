@@ -237,7 +237,17 @@ def _raw_inputs(X: Any) -> Any:
         return Texts([str(value) for value in X])
     import polars as pl
 
-    return Columns(X if isinstance(X, pl.DataFrame) else pl.from_pandas(X))
+    if isinstance(X, pl.DataFrame):
+        return Columns(X)
+    return Columns(pl.DataFrame({str(name): _column(X[name]) for name in X.columns}))
+
+
+def _column(values: Any) -> Any:
+    """A pandas column for polars: text as a list with None where it is missing, numbers as they are."""
+    array = np.asarray(values)
+    if array.dtype.kind != "O":
+        return array
+    return [None if value is None or value != value else value for value in array.tolist()]
 
 
 def _numbers(X: Any) -> Any:

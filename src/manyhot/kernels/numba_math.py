@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from manyhot.kernels.words import WORDS
+from manyhot.kernels.vocabulary import WORDS
 
 # Not "reassoc": regrouping would undo the split of log(2) into two floats, and every compensated sum.
 FLAGS = {"nnan", "ninf", "nsz", "arcp", "contract"}

@@ -1,0 +1,23 @@
+import subprocess
+import sys
+
+import pytest
+
+from manyhot import estimators
+
+
+def test_every_public_name_is_there():
+    assert sorted(estimators.__all__) == dir(estimators)
+    for name in estimators.__all__:
+        assert getattr(estimators, name) is not None
+    with pytest.raises(AttributeError, match="LinearManyHat"):
+        estimators.LinearManyHat  # noqa: B018
+
+
+def test_the_linear_estimator_needs_no_torch():
+    code = (
+        "import sys; from manyhot.estimators import LinearManyHot, ThresholdTuned; "
+        "print('torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

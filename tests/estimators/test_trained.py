@@ -1,0 +1,97 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.datasets import make_multilabel_classification
+from sklearn.model_selection import cross_val_score
+
+from manyhot.errors import InputError, OptionError
+from manyhot.estimators import ManyHotClassifier, scorer
+from manyhot.labels import Group, LabelSpace
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = make_multilabel_classification(160, 6, n_classes=4, n_labels=2, random_state=0)
+    return (X / X.max()).astype(np.float32), y
+
+
+def quick(**options):
+    return ManyHotClassifier("linear", **{"epochs": 20, "learning_rate": 0.05, **options})
+
+
+def test_learns_from_tables_and_tunes_cuts_on_rows_held_out(data):
+    X, y = data
+    model = quick(goal="f1_micro").fit(X, y)
+    assert scorer("f1_micro")(model, X, y) > 0.7
+    assert model.rule_.cuts.shape == (4,)
+    chances = model.predict_proba(X)
+    np.testing.assert_array_equal(model.predict(X), chances >= model.rule_.cuts)
+    np.testing.assert_allclose(1 / (1 + np.exp(-model.decision_function(X))), chances, atol=1e-6)
+
+
+def test_texts_frames_with_categories_and_sparse_rows(data):
+    texts = ["red dress", "blue jeans", "red jeans", "blue dress"] * 10
+    names = [text.split() for text in texts]
+    model = ManyHotClassifier(epochs=30, valid=0.2).fit(texts, names)
+    assert model.predict(["red dress"]) == [["dress", "red"]]
+    frame = pd.DataFrame({"colour": ["red", "blue"] * 20, "size": range(40)})
+    found = quick(valid=0).fit(frame, [[colour] for colour in frame["colour"]]).predict(frame)
+    assert found == [[colour] for colour in frame["colour"]]
+    X, y = data
+    sparse = quick().fit(csr_matrix(X), csr_matrix(y))
+    assert sparse.predict(csr_matrix(X)).format == "csr"
+
+
+def test_losses_encoders_and_weights_of_labels(data):
+    X, y = data
+    for loss in ("asl(gamma_neg=2)", "zlpr"):
+        assert scorer("f1_micro")(quick(loss=loss).fit(X, y), X, y) > 0.6
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU())
+    before = net[0].weight.detach().clone()
+    own = ManyHotClassifier(net, epochs=3).fit(X, y)
+    assert own.predict(X).shape == y.shape
+    assert torch.equal(net[0].weight, before)
+    quick(pos_weight="balanced").fit(X, y)
+
+
+def test_exclusive_groups_of_a_space_are_a_choice(data):
+    X, _ = data
+    names = [["red" if row[0] > row[1] else "blue", *(["big"] if row[2] > 0.5 else [])] for row in X]
+    space = LabelSpace(["red", "blue", "big"], groups=[Group("colour", ("red", "blue"))])
+    model = quick(space=space).fit(X, names)
+    assert model.classes_.tolist() == ["red", "blue", "big"]
+    np.testing.assert_allclose(model.predict_proba(X)[:, :2].sum(axis=1), 1, atol=1e-6)
+    assert all(("red" in row) != ("blue" in row) for row in model.predict(X))
+
+
+def test_rows_of_weight_0_take_no_part(data):
+    X, y = data
+    weight = np.arange(160) < 120
+    part = quick(valid=0).fit(X, y, sample_weight=weight.astype(float))
+    only = quick(valid=0).fit(X[:120], y[:120])
+    np.testing.assert_allclose(part.predict_proba(X), only.predict_proba(X), atol=1e-6)
+
+
+def test_same_seed_clone_pickle_and_cross_validation(data):
+    X, y = data
+    model = quick().fit(X, y)
+    np.testing.assert_array_equal(clone(model).fit(X, y).predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+    assert cross_val_score(quick(epochs=3), X, y, cv=2, scoring=scorer("lrap")).min() > 0.4
+
+
+def test_refuses_what_it_cannot_do(data):
+    X, y = data
+    with pytest.raises(OptionError, match="valid must be in"):
+        quick(valid=1.0).fit(X, y)
+    with pytest.raises(OptionError, match="loss must be one of"):
+        quick(loss="bcee").fit(X, y)
+    with pytest.raises(InputError, match="one class"):
+        quick().fit(X, np.zeros(160))
+    with pytest.raises(InputError, match="too few to hold out"):
+        quick().fit(X[:2], y[:2])
