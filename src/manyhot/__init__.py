@@ -15,11 +15,32 @@ PUBLIC = {
     "Constraint": "manyhot.labels",
     "Targets": "manyhot.labels",
     "read": "manyhot.data",
+    "stratify": "manyhot.data",
+    "examine": "manyhot.data",
     "evaluate": "manyhot.metrics",
     "fit": "manyhot.runs",
     "load": "manyhot.runs",
+    "Run": "manyhot.runs",
+    "Predictor": "manyhot.bundle",
+    "LinearManyHot": "manyhot.estimators",
+    "ManyHotClassifier": "manyhot.estimators",
+    "DummyManyHot": "manyhot.estimators",
+    "ThresholdTuned": "manyhot.estimators",
 }
-MODULES = ("data", "datasets", "decide", "kernels", "labels", "losses", "metrics", "models", "runs", "train")
+MODULES = (
+    "bundle",
+    "data",
+    "datasets",
+    "decide",
+    "estimators",
+    "kernels",
+    "labels",
+    "losses",
+    "metrics",
+    "models",
+    "runs",
+    "train",
+)
 
 __all__ = ["__version__", *sorted(PUBLIC), *MODULES]
 
