@@ -9,13 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from manyhot.labels import Targets
 from manyhot.losses import (
     BCE,
     GCE,
     LDAM,
     MAE,
-    MSE,
     Asymmetric,
     AsymmetricPolynomial,
     Brier,
@@ -62,24 +60,6 @@ def test_bce_is_torch_s():
         BCE(pos_weight=weight, reduction="sum")(LOGITS, TARGETS),
         functional.binary_cross_entropy_with_logits(LOGITS, TARGETS, pos_weight=weight, reduction="sum"),
     )
-
-
-@pytest.mark.parametrize("loss", [MSE, Brier])
-def test_squared_error_of_soft_targets_is_torch_s(loss):
-    soft = torch.rand(12, 5, dtype=torch.float64)
-    p = torch.sigmoid(LOGITS)
-    smooth = soft * 0.8 + 0.1
-    torch.testing.assert_close(loss()(LOGITS, soft), functional.mse_loss(p, soft), rtol=1e-12, atol=0)
-    torch.testing.assert_close(
-        loss(smoothing=0.2)(LOGITS, soft), functional.mse_loss(p, smooth), rtol=1e-12, atol=0
-    )
-    sparse = Targets.from_dense(soft.float().numpy())
-    torch.testing.assert_close(loss()(LOGITS, sparse), functional.mse_loss(p, soft.float().double()))
-    weight = torch.arange(5.0)
-    expected = weight * (p - soft) ** 2
-    torch.testing.assert_close(loss(label_weight=weight, reduction="none")(LOGITS, soft), expected)
-    perfect = torch.logit(soft)
-    assert loss()(perfect, soft).item() == pytest.approx(0, abs=1e-15)
 
 
 def test_bce_of_soft_targets_is_torch_s():
