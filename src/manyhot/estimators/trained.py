@@ -51,9 +51,9 @@ class ManyHotClassifier(LabelClassifier):
         history_: of the training.
 
     Example:
-        >>> clf = ManyHotClassifier(epochs=3, valid=0).fit(["a b", "b c", "c"], [["x"], ["x", "y"], []])
-        >>> clf.predict_proba(["a c"]).shape
-        (1, 2)
+        >>> X, names = [[0.0], [1.0], [0.1], [0.9]], [["low"], ["high"], ["low"], ["high"]]
+        >>> ManyHotClassifier("linear", epochs=200, learning_rate=0.1, valid=0).fit(X, names).predict([[1.2]])
+        [['high']]
     """
 
     model_: Model
