@@ -21,8 +21,16 @@ def test_it_tells_what_it_does_and_what_came_out(fitted):
     assert any(line.startswith("F1 macro") and "3/3 labels" in line for line in lines)
     assert lines[-2].startswith(f"run       {folder}")
     assert lines[-1] == f"next      manyhot predict {folder} TEXTS.txt"
-    assert "epoch" in result.stderr
+    assert any("loss squared-hinge (solved)" in line for line in lines)
     assert (folder / "manyhot.json").exists()
+
+
+def test_a_training_tells_its_epochs_on_standard_error(manyhot, posts):
+    result = manyhot("fit", posts, "--out", "run", "--epochs", "2")
+    assert "epoch 2: loss" in result.stderr
+    assert "epoch 2" not in result.stdout
+    assert "linear, " in result.stdout
+    assert "loss bce" in result.stdout
 
 
 def test_json_is_all_there_is_on_standard_output(manyhot, posts):
