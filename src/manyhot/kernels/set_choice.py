@@ -54,6 +54,32 @@ def best_expected_f(probabilities, above, below, empty, order, sizes):  # pragma
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _keep(best, place, count, value, candidate):  # pragma: no cover - compiled
+    """Put a candidate among the len(best) highest, in falling order; how many there are then."""
+    k = len(best)
+    if count == k and value <= best[k - 1]:
+        return count
+    s = min(count, k - 1)
+    while s > 0 and best[s - 1] < value:
+        best[s], place[s] = best[s - 1], place[s - 1]
+        s -= 1
+    best[s], place[s] = value, candidate
+    return min(count + 1, k)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _among(place, count, chosen):  # pragma: no cover - compiled
+    """True when each of the first `count` places was chosen before."""
+    for s in range(count):
+        found = False
+        for t in range(len(chosen)):
+            found = found or chosen[t] == place[s]
+        if not found:
+            return False
+    return True
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def ascend_at_k(
     cells, columns, starts, chosen, tp, assigned, total, gain, own, other, order
 ):  # pragma: no cover
@@ -94,20 +120,8 @@ def ascend_at_k(
             value = gain * (tp[j] + p) / after
             if before > 0:
                 value -= gain * tp[j] / before
-            if count < k or value > best[count - 1]:
-                s = count if count < k else k - 1
-                while s > 0 and best[s - 1] < value:
-                    best[s], place[s] = best[s - 1], place[s - 1]
-                    s -= 1
-                best[s], place[s] = value, c
-                count = min(count + 1, k)
-        same = True
-        for s in range(count):
-            found = False
-            for t in range(k):
-                found = found or chosen[i, t] == place[s]
-            same = same and found
-        moved += not same
+            count = _keep(best, place, count, value, c)
+        moved += not _among(place, count, chosen[i])
         for s in range(k):
             chosen[i, s] = place[s] if s < count else -1
             if s < count:
@@ -143,20 +157,8 @@ def ascend_dense_at_k(
         count = 0
         for j in range(width):
             value = values[j]
-            if count < k or value > best[count - 1]:
-                s = count if count < k else k - 1
-                while s > 0 and best[s - 1] < value:
-                    best[s], place[s] = best[s - 1], place[s - 1]
-                    s -= 1
-                best[s], place[s] = value, j
-                count = min(count + 1, k)
-        same = True
-        for s in range(count):
-            found = False
-            for t in range(k):
-                found = found or chosen[i, t] == place[s]
-            same = same and found
-        moved += not same
+            count = _keep(best, place, count, value, j)
+        moved += not _among(place, count, chosen[i])
         for s in range(k):
             chosen[i, s] = place[s] if s < count else -1
             if s < count:
