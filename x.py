@@ -40,7 +40,7 @@ COMMANDS = {
         [PYTHON, "-m", "ruff", "check", "."],
         [PYTHON, "-m", "ruff", "format", "--check", "."],
         [str(BIN / "lint-imports")],
-        [str(BIN / "pyright"), "--venvpath", str(VENV.parent)],
+        [str(BIN / "pyright"), "--pythonpath", PYTHON],
     ],
 }
 
