@@ -5,6 +5,9 @@ from difflib import get_close_matches
 
 from manyhot.errors import OptionError, ShapeError
 
+FEW = 10
+"""So many names are listed in any case; of more, only those near to what was given, if there are such."""
+
 
 def same_shape(**shapes: tuple[int, ...]) -> None:
     """Raise `ShapeError` unless all named shapes are equal."""
@@ -26,10 +29,13 @@ def between(name: str, value: float, low: float, high: float) -> None:
 
 
 def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
-    """Return value, or raise `OptionError` that lists the allowed ones and the nearest."""
+    """Return value, or raise `OptionError` with the nearest of the allowed ones, and all where they help."""
     allowed = list(allowed)
     if value in allowed:
         return value
     near = get_close_matches(str(value), allowed, n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise OptionError(f"{name} must be one of {', '.join(allowed)}, got {value!r}{hint}")
+    listed = ", ".join(allowed)
+    if len(allowed) <= FEW:
+        raise OptionError(f"{name} must be one of {listed}, got {value!r}{hint}")
+    raise OptionError(f"{name} {value!r} is none of the {len(allowed)} known{hint or f': {listed}'}")

@@ -302,7 +302,7 @@ def test_a_missing_column_is_named_with_its_neighbour(tmp_path):
 
 
 def test_an_unknown_layout_lists_the_known(tmp_path):
-    with pytest.raises(OptionError, match=r"layout must be one of .*parquet"):
+    with pytest.raises(OptionError, match=r"layout .excel. is none of the .*parquet"):
         read(write(tmp_path / "a.csv", CSV), layout="excel")
 
 

@@ -166,7 +166,7 @@ def test_score_is_the_share_of_right_rows(data):
         ({"C": []}, "C must be > 0"),
         ({"solver": "lbfgs"}, "solver must be one of"),
         ({"max_iter": 0}, "max_iter must be >= 1"),
-        ({"goal": "f1_makro"}, "goal must be one of"),
+        ({"goal": "f1_makro"}, "did you mean f1_macro"),
         ({"goal": "f1_macro", "solver": "dual", "cv": 1}, "cv must be >= 2"),
     ],
 )

@@ -245,7 +245,7 @@ def test_leftovers_of_a_killed_writer_are_swept_up(points, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epoch": 3}, "option of fit must be one of .*did you mean epochs"),
+        ({"epoch": 3}, "option of fit .epoch. is none of .*did you mean epochs"),
         ({"epochs": "three"}, "training option: Expected `int | null`, got `str`"),
         ({"epochs": 0}, "epochs must be >= 1"),
         ({"encoder": "resnet"}, "encoder must be one of"),
