@@ -115,7 +115,7 @@ def test_a_linear_model_finds_the_optimum_of_logistic_regression():
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "adadelta", "rmsprop", "adagrad"])
 def test_every_optimiser_learns_at_its_usual_rate(optimizer):
-    history = run(fresh(), options={"optimizer": optimizer, "epochs": 15})
+    history = run(fresh(), options={"optimizer": optimizer, "epochs": 15, "monitor": "loss"})
     assert history.best_value < 0.8 * history.records[0].valid_loss
 
 
@@ -142,7 +142,8 @@ def test_unknown_cells_and_soft_targets_train():
     targets = Targets.from_dense(holes)
     space = LabelSpace(tuple("abcde"))
     model = Model.build(COLUMNS, targets, space)
-    history = train(model, COLUMNS, targets, COLUMNS, targets, options=TrainOptions(epochs=10))
+    options = TrainOptions(epochs=10)
+    history = train(model, COLUMNS, targets, COLUMNS, targets, options=options)
     assert history.best_value < history.records[0].valid_loss
 
 
@@ -203,7 +204,8 @@ def test_in_the_end_the_model_is_that_of_its_best_epoch():
         if isinstance(event, EpochDone):
             snapshots[event.record.epoch] = {n: t.clone() for n, t in model.state_dict().items()}
 
-    history = run(model, options={"epochs": 40, "learning_rate": 0.05}, on_event=listener)
+    options = {"epochs": 40, "learning_rate": 0.05, "monitor": "loss"}
+    history = run(model, options=options, on_event=listener)
     losses = [record.valid_loss for record in history.records]
     assert history.best_epoch == int(np.argmin(losses)) < 40
     assert history.best_value == min(losses)
@@ -215,6 +217,14 @@ def test_patience_ends_it_early():
     history = run(fresh(), options={"epochs": 200, "learning_rate": 0.05, "patience": 4})
     assert history.ending == "early"
     assert history.epochs == history.best_epoch + 4
+
+
+def test_a_loss_that_is_another_in_every_epoch_still_keeps_what_it_learned():
+    for loss in (GHM(), ROLE(60, TARGETS.rows(range(60)).label_sums())):
+        history = run(fresh(), loss=loss, options={"epochs": 8})
+        assert history.best_epoch > 0
+        first, best = (history.records[epoch].metrics["ap_macro"] for epoch in (0, history.best_epoch))
+        assert history.best_value == best > first
 
 
 def test_any_metric_can_decide():

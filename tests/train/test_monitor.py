@@ -85,6 +85,25 @@ def test_soft_targets_can_only_be_judged_by_loss():
         monitor("f1_micro", TRUTH * 0.7)
 
 
+@pytest.mark.parametrize(
+    ("truth", "chosen"), [(TRUTH, "ap_macro"), (TRUTH * 0.7, "loss"), (TRUTH * 0, "loss")]
+)
+def test_left_to_itself_it_takes_the_mean_average_precision_where_that_is_defined(truth, chosen):
+    watch, model = monitor("auto", truth)
+    assert watch.name == chosen
+    loss, values, scores = watch.measure(model)
+    expected = average_precision_score(TRUTH, scores) if chosen == "ap_macro" else loss
+    assert watch.value(loss, values) == pytest.approx(expected)
+    assert watch.is_better(1.0, 1.0)  # a draw keeps the later weights
+
+
+def test_of_many_cells_it_takes_what_needs_no_sorting_of_labels(monkeypatch):
+    monkeypatch.setattr("manyhot.train.monitor.ALWAYS_CELLS", 100)
+    watch, model = monitor("auto")
+    assert watch.name == "ndcg@5"
+    assert list(watch.measure(model)[1]) == ["ndcg@5"]
+
+
 def test_an_unknown_metric_lists_the_nearest():
     with pytest.raises(OptionError, match=r"did you mean .*f1_macro"):
         monitor("f1_marco")

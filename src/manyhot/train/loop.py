@@ -345,7 +345,7 @@ def _monitor(
     model: Model, inputs: Any, targets: Targets | None, loss: nn.Module, options: TrainOptions
 ) -> Monitor | None:
     if inputs is None or targets is None or not len(targets):
-        if options.monitor != "loss":
+        if options.monitor not in ("auto", "loss"):
             raise InputError(f"monitor={options.monitor} needs validation rows, there are none")
         return None
     rows = _prepared(model, inputs, targets, "validation")

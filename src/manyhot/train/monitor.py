@@ -1,7 +1,7 @@
 """What an epoch is judged by: the validation loss and metrics, and whether it is the best so far."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +20,8 @@ ALWAYS = ("f1_micro", "ap_micro")
 
 ALWAYS_CELLS = 5_000_000
 
+AUTO = "auto"
+
 _GOAL = re.compile(r"(f[\d.]+|jaccard)_(micro|macro|samples)|hamming")
 
 
@@ -31,7 +33,11 @@ class Monitor:
         rows: prepared validation rows.
         objective: the loss on their targets.
         space: the labels.
-        name: "loss" or a metric's name.
+        name: "loss", a metric's name, or "auto": mean average precision (ap_macro), because a ranking means
+            the same under every loss and in every epoch. A validation loss does not where the loss has a
+            schedule, remembers batches or learns numbers of its own, and it often rises again while the
+            ranking still improves. Per label, because the scores of a loss that takes the prior out cannot be
+            ranked across labels. Of many cells, ndcg@5; of soft targets, or no positive at all, the loss.
         cuts: "tuned": the best global cut on these very rows, for the monitored metric where it can be tuned
             for, else micro-F1; "default": 0.5. In exclusive groups the highest score is decided either way.
         batch_size: rows of one batch.
@@ -43,11 +49,15 @@ class Monitor:
     rows: Prepared
     objective: Objective
     space: LabelSpace
-    name: str = "loss"
+    name: str = AUTO
     cuts: str = "tuned"
     batch_size: int = 256
+    _takes_ties: bool = field(init=False, repr=False, default=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_takes_ties", self.name == AUTO)
+        if self.name == AUTO:
+            object.__setattr__(self, "name", _chosen(self.objective.targets))
         if self.name != "loss":
             needs = metrics.find_metric(self.name).needs
             if needs == "scores and train":
@@ -69,7 +79,7 @@ class Monitor:
         """Names of the metrics of every record."""
         targets = self.objective.targets
         own = () if self.name == "loss" else (self.name,)
-        if targets.is_soft or targets.shape[0] * targets.shape[1] > ALWAYS_CELLS:
+        if targets.is_soft or _has_many_cells(targets):
             return own
         return tuple(dict.fromkeys((*own, *ALWAYS)))
 
@@ -91,9 +101,15 @@ class Monitor:
         return loss if self.name == "loss" else values[self.name]
 
     def is_better(self, value: float, best: float | None) -> bool:
-        """Whether a value beats the best so far; an undefined one never does."""
+        """Whether a value beats the best so far; an undefined one never does.
+
+        What "auto" chose also takes a draw: a ranking that is perfect after one epoch is no reason to keep
+        the probabilities of that epoch.
+        """
         if not np.isfinite(value):
             return False
+        if self._takes_ties and value == best:
+            return True
         if best is None or not np.isfinite(best):
             return True
         return value > best if self.higher_is_better else value < best
@@ -121,6 +137,16 @@ class Monitor:
             return cut_at_half(self.space)
         goal = self.name if _GOAL.fullmatch(self.name) else "f1_micro"
         return decide.rule_for(self.space, goal, kind="global").fit(scores, targets, space=self.space)
+
+
+def _chosen(targets: Targets) -> str:
+    if targets.is_soft or not len(targets.positives.data):
+        return "loss"
+    return "ndcg@5" if _has_many_cells(targets) else "ap_macro"
+
+
+def _has_many_cells(targets: Targets) -> bool:
+    return targets.shape[0] * targets.shape[1] > ALWAYS_CELLS
 
 
 def cut_at_half(space: LabelSpace) -> Decision:

@@ -32,7 +32,8 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         average: decay of the running average of the weights that is evaluated and kept (0.99 to 0.9999);
             0 switches averaging off.
         precision: "auto" takes bfloat16 where the device computes convolutions faster in it.
-        monitor: what decides which epoch is best: "loss" or a metric's name, on the validation rows.
+        monitor: what decides which epoch is best: "loss" or a metric's name, on the validation rows; "auto"
+            takes the mean average precision where it is defined.
         cuts: "tuned" or "default": where scores become decisions for monitored metrics that need them.
         patience: epochs without a better value before the training stops; 0 never stops early.
         augment: whether images are augmented.
@@ -56,7 +57,7 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     clip: float | None = None
     average: float = 0.0
     precision: Precision = "auto"
-    monitor: str = "loss"
+    monitor: str = "auto"
     cuts: Literal["tuned", "default"] = "tuned"
     patience: int | None = None
     augment: bool | None = None
