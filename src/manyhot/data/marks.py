@@ -17,6 +17,7 @@ from manyhot.data.index import shape_of
 from manyhot.data.table import LabelColumns
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
+from manyhot.labels.unicode_forms import composed, lookalikes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,7 +36,7 @@ class Marks:
     names: labels in column order. positives: CSR (rows, names), values in (0, 1]. unknown: CSR of the same
     shape or None. blank_rows: rows of which no label is known. fixed: the file itself orders its labels (one
     column a label, a header), so a label without any positive is still a label. bad: row -> why its labels
-    could not be read.
+    could not be read. lookalikes: names that were written in two Unicode forms and were read as one label.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,7 @@ class Marks:
     blank_rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     fixed: bool = False
     bad: dict[int, str] = field(default_factory=dict)
+    lookalikes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return shape_of(self.positives)[0]
@@ -54,7 +56,14 @@ class Marks:
         place[rows] = np.arange(len(rows))
         blank = place[self.blank_rows]
         unknown = None if self.unknown is None else self.unknown[rows]
-        return Marks(self.names, self.positives[rows], unknown, blank[blank >= 0], self.fixed)
+        return Marks(
+            self.names,
+            self.positives[rows],
+            unknown,
+            blank[blank >= 0],
+            self.fixed,
+            lookalikes=self.lookalikes,
+        )
 
     def onto(self, space: LabelSpace) -> tuple[Targets, dict[str, int]]:
         """Targets in the columns of a space, and how often each name that the space lacks was met.
@@ -67,7 +76,7 @@ class Marks:
                 f"{len(self.blank_rows):,} rows are without annotation, of {len(space):,} labels each: "
                 "leave these rows out, nothing can be learnt from them"
             )
-        column = np.array([space.column(name) if name in space else -1 for name in self.names], np.int64)
+        column = _columns_in(space, self.names)
         positives, strange = _moved(self.positives, column, len(space))
         unknown = None if self.unknown is None else _moved(self.unknown, column, len(space))[0]
         if len(self.blank_rows):
@@ -85,12 +94,34 @@ def of_lists(
     *,
     fixed: bool = False,
 ) -> Marks:
-    """Marks from parallel arrays of row numbers and label numbers; a label twice in a row counts once."""
+    """Marks from parallel arrays of row numbers and label numbers; a label twice in a row counts once.
+
+    Names that differ in their Unicode form only become one label, unless the file itself fixes its labels.
+    """
+    alike = [] if fixed else lookalikes(names)
+    if alike:
+        names, codes = _merged(names, codes)
     shape = (height, len(names))
     matrix = sparse.csr_array((np.ones(len(rows), np.float32), (rows, codes)), shape=shape)
     matrix.sum_duplicates()
     matrix.data[:] = 1.0
-    return Marks(tuple(names), matrix, fixed=fixed)
+    return Marks(tuple(names), matrix, fixed=fixed, lookalikes=tuple(composed(group[0]) for group in alike))
+
+
+def _merged(names: Sequence[str], codes: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
+    """The names in one Unicode form, and codes that count in these."""
+    forms = [composed(name) for name in names]
+    kept = in_order(list(set(forms)))
+    place = {name: code for code, name in enumerate(kept)}
+    return kept, np.array([place[form] for form in forms], np.int64)[codes]
+
+
+def _columns_in(space: LabelSpace, names: Sequence[str]) -> NDArray[np.int64]:
+    """Column of each name, whichever Unicode form it is in; -1 where the space lacks it."""
+    place = {name: column for column, name in enumerate(space.names)}
+    if any(name not in place and not name.isascii() for name in names):
+        place |= {composed(name): column for column, name in enumerate(space.names)}
+    return np.array([place.get(name, place.get(composed(name), -1)) for name in names], np.int64)
 
 
 def read_marks(batch: Batch, labels: LabelColumns) -> Marks:

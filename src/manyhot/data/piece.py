@@ -14,6 +14,7 @@ from manyhot.data.marks import Marks, in_order
 from manyhot.data.table import PARTS, BadRow, Notes, Schema, Table
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
+from manyhot.labels.unicode_forms import composed, lookalikes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,7 +86,7 @@ def join(
     """
     first = pieces[0]
     warnings = list(dict.fromkeys(warning for piece in pieces for warning in piece.warnings))
-    space = space or _space_of(pieces, title)
+    space = space or _space_of(pieces, title, warnings)
     targets = _targets(pieces, space, title, warnings)
     inputs: Any = first.inputs
     if len(pieces) > 1:
@@ -103,7 +104,7 @@ def join(
     return Table(inputs, targets, space, part, group, row_ids, first.schema, notes)
 
 
-def _space_of(pieces: Sequence[Piece], title: str) -> LabelSpace:
+def _space_of(pieces: Sequence[Piece], title: str, warnings: list[str]) -> LabelSpace:
     names = list(dict.fromkeys(name for piece in pieces for name in piece.marks.names))
     if not names:
         raise InputError(
@@ -111,6 +112,15 @@ def _space_of(pieces: Sequence[Piece], title: str) -> LabelSpace:
             f"({pieces[0].labels_how})"
         )
     if not all(piece.marks.fixed for piece in pieces):
+        merged = dict.fromkeys(name for piece in pieces for name in piece.marks.lookalikes)
+        if across := lookalikes(names):
+            merged |= dict.fromkeys(composed(group[0]) for group in across)
+            names = list(dict.fromkeys(map(composed, names)))
+        if merged:
+            warnings.append(
+                f"{_count(len(merged), 'label is', 'labels are')} written in two Unicode forms that look the "
+                f"same, and read as one: {listed(list(merged), 5)}"
+            )
         names = in_order(names)
     parents = {child: above for piece in pieces for child, above in piece.parents.items()}
     return LabelSpace(tuple(names), parents={child: parents[child] for child in names if child in parents})

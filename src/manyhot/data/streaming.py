@@ -17,6 +17,7 @@ from manyhot.data.roles import Roles, assign
 from manyhot.data.table import Layout, Notes, Schema, Table
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace
+from manyhot.labels.unicode_forms import composed, lookalikes
 
 SNIFFED_ROWS = 50_000
 
@@ -107,6 +108,8 @@ def _space(path: Path, layout: Layout, schema: Schema) -> LabelSpace:
             names.update(dict.fromkeys(read_marks(batch, schema.labels).names))
     if not names:
         raise InputError(f"{path.name}: no row has a label in '{schema.labels.columns[0]}'")
+    if lookalikes(names):
+        names = dict.fromkeys(map(composed, names))
     return LabelSpace(tuple(in_order(list(names))))
 
 

@@ -12,6 +12,7 @@ from scipy.sparse import csc_array, csr_array
 from manyhot.errors import InputError
 from manyhot.labels import _sparse
 from manyhot.labels.targets import Targets
+from manyhot.labels.unicode_forms import lookalikes
 
 if TYPE_CHECKING:
     from manyhot.labels.space import Group, LabelSpace
@@ -122,6 +123,11 @@ def _check_names(names: tuple[str, ...]) -> None:
         if name in seen:
             raise InputError(f"label {name!r} is there twice, again at place {place}; names must be unique")
         seen.add(name)
+    for one, other, *_ in lookalikes(names):
+        raise InputError(
+            f"labels {one!r} and {other!r} look the same, with accents composed in two ways ({one!a}, "
+            f"{other!a}): write all names in one, as unicodedata.normalize('NFC', name) does"
+        )
 
 
 def _check_groups(groups: "Iterable[Group]", known: set[str]) -> None:

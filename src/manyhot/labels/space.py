@@ -20,6 +20,7 @@ from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.labels import _sparse, consistency, files
 from manyhot.labels.dispatch import as_targets
 from manyhot.labels.targets import Targets
+from manyhot.labels.unicode_forms import twin
 
 Unknown = Literal["error", "ignore", "collect"]
 
@@ -366,7 +367,13 @@ class LabelSpace:
             )
 
     def _nearest(self, name: object, among: Sequence[str] | None = None) -> str:
-        near = get_close_matches(str(name), self.names if among is None else among, n=3)
+        names = self.names if among is None else among
+        if same := twin(str(name), names):
+            return (
+                f"; {same!r} looks the same but has its accents composed in another way ({same!a}): "
+                "write both as unicodedata.normalize('NFC', name) does"
+            )
+        near = get_close_matches(str(name), names, n=3)
         return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
     def _raise_unknown(self, strange: Counter[str], first_row: dict[str, int]) -> None:

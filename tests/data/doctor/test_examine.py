@@ -78,7 +78,7 @@ def test_genbase_shares_rows_between_its_parts(shared_data):
     expected = sum(row in train for row in parts["test"].rows())
     diagnosis = examine(read(folder))
     assert diagnosis.repeats.across == expected > 100
-    assert has(diagnosis, "problem", f"{expected} valid or test rows equal a training row")
+    assert has(diagnosis, "problem", f"{expected} valid or test rows equal to a training row")
     assert has(diagnosis, "warning", "2 labels without a row in train")
     assert diagnosis.frequencies.mean_imbalance == pytest.approx(37.3, abs=0.05)  # Charte et al. 2015: 37.315
 
@@ -160,8 +160,8 @@ def test_no_rows_are_a_problem_and_not_a_crash():
 def test_broken_rules_are_problems():
     space = LabelSpace(("a", "b"), groups=(Group("one", ("a", "b")),))
     diagnosis = examine(table_of([["a"], ["a", "b"], []], space))
-    assert has(diagnosis, "problem", "1 row break the label space, 'one: more than one'")
-    assert has(diagnosis, "problem", "1 row break the label space, 'one: none'")
+    assert has(diagnosis, "problem", "1 row against the label space, 'one: more than one'")
+    assert has(diagnosis, "problem", "1 row against the label space, 'one: none'")
 
 
 def test_labels_that_a_part_lacks():
@@ -170,6 +170,10 @@ def test_labels_that_a_part_lacks():
     assert diagnosis.absent_in == {"train": ("c",), "test": ("b",)}
     assert has(diagnosis, "warning", "1 label without a row in train: c")
     assert has(diagnosis, "note", "1 label without a row in test: b")
+    assert "! 1 label without a row in train: c: it cannot be learnt: split anew, stratified, or drop it" in (
+        diagnosis.lines()
+    )
+    assert "- 1 label without a row in test: b: no metric of test says anything about it" in diagnosis.lines()
 
 
 def test_groups_in_several_parts_and_repeats_are_problems():
@@ -183,7 +187,7 @@ def test_groups_in_several_parts_and_repeats_are_problems():
     diagnosis = examine(table)
     assert has(diagnosis, "problem", "1 group with rows in several parts (2 rows; g1)")
     assert has(diagnosis, "problem", "1 valid or test row equal")
-    assert has(diagnosis, "warning", "2 rows have equal inputs but other labels")
+    assert has(diagnosis, "warning", "2 rows with equal inputs but other labels")
 
 
 def test_unknown_cells():

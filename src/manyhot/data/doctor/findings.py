@@ -13,6 +13,8 @@ MANY_EMPTY = 0.05  # share of rows without labels from which they may be unlabel
 MOSTLY_UNKNOWN = 0.5
 MOSTLY_MISSING = 0.2
 SHOWN = 5  # names in a line
+MANY = {"they": "they", "them": "them", "their": "their", "are": "are", "say": "say"}
+ONE = {"they": "it", "them": "it", "their": "its", "are": "is", "say": "says"}
 WORST_FIRST = ("problem", "warning", "note")
 
 
@@ -36,12 +38,15 @@ def _labels(diagnosis: Diagnosis) -> Iterator[Finding]:
     if absent:
         yield _warning(
             f"{_count(absent, 'label')} in no row: {_list(absent)}",
-            "collect rows or drop them; they cannot be learnt, and averages leave them out",
+            _about(
+                absent, "collect rows or drop {them}; {they} cannot be learnt, and averages leave {them} out"
+            ),
         )
     constant = _named(diagnosis, (positives > 0) & (positives == diagnosis.frequencies.known))
     if constant:
         yield _warning(
-            f"{_count(constant, 'label')} in every row: {_list(constant)}", "drop them; they say nothing"
+            f"{_count(constant, 'label')} in every row: {_list(constant)}",
+            _about(constant, "drop {them}; {they} {say} nothing"),
         )
 
 
@@ -53,7 +58,11 @@ def _rows(diagnosis: Diagnosis) -> Iterator[Finding]:
     if 0 < empty < diagnosis.rows:
         share = empty / diagnosis.rows
         text = f"{_count(empty, 'row')} without any label ({100 * share:.3g} %)"
-        mend = "if nobody looked at them, leave them out or mark their cells unknown; else they are fine"
+        mend = _about(
+            empty,
+            "if nobody looked at {them}, leave {them} out or mark {their} cells unknown; else {they} {are} "
+            "fine",
+        )
         yield _warning(text, mend) if share > MANY_EMPTY else _note(text, mend)
     if diagnosis.soft:
         yield _note("targets are soft; all counts here are of values from 0.5 on")
@@ -88,7 +97,9 @@ def _balance(diagnosis: Diagnosis) -> Iterator[Finding]:
 
 def _rules(diagnosis: Diagnosis) -> Iterator[Finding]:
     for rule, rows in diagnosis.violations.items():
-        yield _problem(f"{_count(rows, 'row')} break the label space, {rule!r}", "mend the rows or the rule")
+        yield _problem(
+            f"{_count(rows, 'row')} against the label space, {rule!r}", "mend the rows or the rule"
+        )
     for group in diagnosis.groups:
         share = diagnosis.frequencies.positives[[diagnosis.names.index(name) for name in group.labels]].sum()
         often = (
@@ -147,9 +158,11 @@ def _parts(diagnosis: Diagnosis) -> Iterator[Finding]:
     for part, names in diagnosis.absent_in.items():
         text = f"{_count(names, 'label')} without a row in {part}: {_list(names)}"
         if part == "train":
-            yield _warning(text, "they cannot be learnt: split anew, stratified, or drop them")
+            yield _warning(
+                text, _about(names, "{they} cannot be learnt: split anew, stratified, or drop {them}")
+            )
         else:
-            yield _note(text, f"no metric of {part} says anything about them")
+            yield _note(text, _about(names, f"no metric of {part} says anything about {{them}}"))
     if diagnosis.leaks.groups:
         yield _problem(
             f"{_count(diagnosis.leaks.groups, 'group')} with rows in several parts "
@@ -162,21 +175,25 @@ def _repeats(diagnosis: Diagnosis) -> Iterator[Finding]:
     repeats = diagnosis.repeats
     if repeats.across:
         yield _problem(
-            f"{_count(repeats.across, 'valid or test row')} equal a training row",
-            "the test is too easy: drop them, or split with equal rows as one group",
+            f"{_count(repeats.across, 'valid or test row')} equal to a training row",
+            _about(
+                repeats.across, "the test is too easy: drop {them}, or split with equal rows as one group"
+            ),
         )
     if repeats.rows and not repeats.across:
-        mend = (
-            "" if diagnosis.parts or diagnosis.grouped else "drop them, or split with equal rows as one group"
-        )
-        yield (_warning if mend else _note)(f"{_count(repeats.rows, 'row')} repeat an earlier one", mend)
+        mend = _about(repeats.rows, "drop {them}, or split with equal rows as one group")
+        separated = diagnosis.parts or diagnosis.grouped
+        text = f"{_count(repeats.rows, 'row')} equal to an earlier one"
+        yield _note(text) if separated else _warning(text, mend)
     if repeats.contradictory:
         yield _warning(
-            f"{_count(repeats.contradictory, 'row')} have equal inputs but other labels",
+            f"{_count(repeats.contradictory, 'row')} with equal inputs but other labels",
             "no model can be right on all of them: check the labels",
         )
     if repeats.empty:
-        yield _warning(f"{_count(repeats.empty, 'row')} without any input", "leave them out")
+        yield _warning(
+            f"{_count(repeats.empty, 'row')} without any input", _about(repeats.empty, "leave {them} out")
+        )
 
 
 def _unknown(diagnosis: Diagnosis) -> Iterator[Finding]:
@@ -189,7 +206,7 @@ def _unknown(diagnosis: Diagnosis) -> Iterator[Finding]:
     if mostly:
         yield _warning(
             f"{_count(mostly, 'label')} unknown in more than half of the rows: {_list(mostly)}",
-            "their metrics rest on few rows: read the counts beside them",
+            _about(mostly, "{their} metrics rest on few rows: read the counts beside them"),
         )
 
 
@@ -197,7 +214,8 @@ def _features(diagnosis: Diagnosis) -> Iterator[Finding]:
     features = diagnosis.features
     if features.constant:
         yield _note(
-            f"{_count(features.constant, 'constant column')}: {_list(features.constant)}", "they say nothing"
+            f"{_count(features.constant, 'constant column')}: {_list(features.constant)}",
+            _about(features.constant, "{they} {say} nothing"),
         )
     if features.missing:
         worst = sorted(features.missing, key=features.missing.__getitem__, reverse=True)
@@ -230,6 +248,12 @@ def _named(diagnosis: Diagnosis, mask: BoolArray) -> list[str]:
 def _count(things: int | Sized, noun: str) -> str:
     number = things if isinstance(things, int) else len(things)
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _about(things: int | Sized, mend: str) -> str:
+    """The mend with the words for one thing or for several."""
+    number = things if isinstance(things, int) else len(things)
+    return mend.format_map(ONE if number == 1 else MANY)
 
 
 def _list(names: Sequence[str], most: int = SHOWN) -> str:
