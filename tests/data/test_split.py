@@ -233,6 +233,21 @@ def test_groups_may_be_names_or_a_series() -> None:
 # ---------------------------------------------------------------- combinations held out
 
 
+def test_names_and_frames_are_found_by_the_space() -> None:
+    rng = np.random.default_rng(5)
+    space = LabelSpace(("b", "a"))
+    targets = Targets.from_dense((rng.random((40, 2)) < 0.4).astype(float))
+    expected = stratify(targets, (0.5, 0.5), space=space)
+    frame = polars.DataFrame(space.to_columns(targets)).select("a", "b")  # not the space's order
+    for values in (space.decode(targets), frame):
+        split = stratify(values, (0.5, 0.5), space=space)
+        assert np.array_equal(split.part, expected.part)
+        assert np.array_equal(Split.of(split.part, values, space=space).counts, expected.counts)
+    assert np.array_equal(
+        holding(frame, [["a"]], space), np.array(["a" in row for row in space.decode(targets)])
+    )
+
+
 def test_combinations_go_to_the_last_part_with_their_groups() -> None:
     space = LabelSpace(["red", "blue", "shirt", "dress"])
     rows = [["red", "shirt"], ["red", "dress"], ["blue", "shirt"], ["blue", "dress"]] * 10

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy.sparse import csr_array
 
@@ -19,12 +20,14 @@ TEXTS = ["one", "two", "three"]
         ([["b", "a"], [], ["a"]], ("a", "b"), [[0, 1], [], [0]]),
         ((("a",), ("b",), ()), ("a", "b"), [[0], [1], []]),
         (np.array([["b"], [], ["a", "b"]], dtype=object), ("a", "b"), [[1], [], [0, 1]]),
+        (pd.Series([["b"], [], ["a", "b"]]), ("a", "b"), [[1], [], [0, 1]]),
+        (pl.Series([["b"], [], ["a", "b"]]), ("a", "b"), [[1], [], [0, 1]]),
         (pd.DataFrame({"x": [1, 0, 0], "y": [1, 1, 0]}), ("x", "y"), [[0, 1], [1], []]),
         (np.array([[1, 0], [1, 1], [0, 0]]), ("0", "1"), [[0], [0, 1], []]),
         (csr_array(np.array([[1.0, 0], [1, 1], [0, 0]])), ("0", "1"), [[0], [0, 1], []]),
         (Targets.from_index_lists([[0], [], [1]], 2), ("0", "1"), [[0], [], [1]]),
     ],
-    ids=["lists", "tuples", "objects", "frame", "matrix", "sparse", "targets"],
+    ids=["lists", "tuples", "objects", "series", "polars", "frame", "matrix", "sparse", "targets"],
 )
 def test_labels_in_memory_come_in_any_form(labels, names, rows):
     table = open_data(TEXTS, labels)
@@ -41,6 +44,12 @@ def test_a_label_space_decides_order_and_unknown_names():
     assert table.targets.to_index_lists() == [[2], [0], []]
     with pytest.raises(InputError, match="label 'd'"):
         open_data(TEXTS, [["d"], [], []], space=space)
+
+
+def test_a_generator_of_names_is_read_with_a_space():
+    space = LabelSpace(("b", "c", "a"))
+    table = open_data(TEXTS, (row for row in [["a"], ["b"], []]), space=space)
+    assert table.targets.to_index_lists() == [[2], [0], []]
 
 
 def test_a_table_stays_as_it_is():

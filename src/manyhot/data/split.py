@@ -63,7 +63,7 @@ class Split:
             InputError: a row is in no part that has a name.
             ShapeError: rows or labels do not agree.
         """
-        targets = as_targets(targets, None if space is None else len(space))
+        targets = as_targets(targets, space=space)
         numbers, names = _numbered(np.asarray(part), names)
         if len(numbers) != len(targets):
             raise ShapeError(f"expected a part for each of {len(targets)} rows, got {len(numbers)}")
@@ -188,7 +188,7 @@ def stratify(
         Szymanski, Kajdanowicz, "A network perspective on stratification of multi-label data", 2017 (order 2).
         Unlike both, sizes are exact, and `cover` goes before shares.
     """
-    targets = as_targets(targets, None if space is None else len(space))
+    targets = as_targets(targets, space=space)
     shares = _shares(fractions)
     _check.one_of("order", str(order), ("1", "2"))
     unit, weights = _units(groups, len(targets))
@@ -230,7 +230,7 @@ def holding(targets: Any, combinations: Sequence[Sequence[str]], space: LabelSpa
 
     With `stratify(held_out=...)` the last part then tests combinations that training has never seen.
     """
-    targets = as_targets(targets, len(space))
+    targets = as_targets(targets, space=space)
     mask = np.zeros(len(targets), bool)
     for combination in combinations:
         columns = space.columns(combination)

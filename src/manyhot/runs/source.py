@@ -74,10 +74,11 @@ def _targets_of(labels: Any, space: LabelSpace | None) -> tuple[Targets, LabelSp
     if hasattr(labels, "columns") and not callable(labels.columns):  # a DataFrame
         space = space or LabelSpace(tuple(str(name) for name in labels.columns))
         return space.from_columns(labels), space
+    labels = labels.to_list() if hasattr(labels, "to_list") else labels  # a Series
     if _are_names(labels):
         space = space or LabelSpace.of(labels)
         return space.encode(labels), space
-    targets = as_targets(labels, None if space is None else len(space))
+    targets = as_targets(labels, space=space)
     return targets, space or LabelSpace(tuple(str(column) for column in range(targets.width)))
 
 
