@@ -120,14 +120,18 @@ class KerasLoss(keras.losses.Loss):
         of_positives, of_negatives = self.core.smoothing
         share = cells.values * (1 - of_positives - of_negatives) + of_negatives
         up, down = self._side_weights(z)
-        costs = share * self._side(positive, z) * up + (1 - share) * self._side(negative, z) * down
+        soft = self.core.soft_formula()  # type: ignore[operator]
+        if soft is None:
+            costs = share * self._side(positive, z) * up + (1 - share) * self._side(negative, z) * down
+        else:
+            costs = self._side(soft, z, share) * (share * up + (1 - share) * down)
         return costs * cells.known if cells.cell_weight is None else costs * cells.known * cells.cell_weight
 
-    def _side(self, formula: Formula, z: Any) -> Any:
-        """Costs whose derivative is the formula's own slope."""
+    def _side(self, formula: Formula, z: Any, *targets: Any) -> Any:
+        """Costs whose derivative is the formula's own slope; a soft formula takes the targets too."""
         still = ops.stop_gradient(z)
-        constants = [self._constant(name, z) for name in constant_names(formula)]
-        value, slope = bind(formula, KERAS_WORDS)(still, *constants)
+        constants = [self._constant(name, z) for name in constant_names(formula)[len(targets) :]]
+        value, slope = bind(formula, KERAS_WORDS)(still, *targets, *constants)
         # z - still is 0, with slope 1: automatic derivatives of |z|, powers and clips are wrong at the kinks.
         return value + slope * (z - still)
 

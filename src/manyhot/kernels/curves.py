@@ -21,6 +21,8 @@ class Curves:
         positive_weight: (labels,), multiplies the positive side.
         negative_weight: (labels,), multiplies the negative side.
         smoothing: (share of a positive counted as negative, share of a negative counted as positive).
+        soft: cost and slope of a target y in [0, 1], whose first argument after the logit is y; at 0 and 1
+            that of a side. None mixes the two sides by y.
     """
 
     positive: Formula
@@ -30,14 +32,15 @@ class Curves:
     positive_weight: Tensor | None = None
     negative_weight: Tensor | None = None
     smoothing: tuple[float, float] = (0.0, 0.0)
+    soft: Formula | None = None
 
     def formulas(self) -> tuple[Formula, Formula, Formula | None]:
         """Positive, negative, unknown."""
         return self.positive, self.negative, self.unknown
 
     def arguments(self, formula: Formula) -> tuple[float | Tensor, ...]:
-        """Values of the formula's constants, in its order."""
-        return tuple(self.constants[name] for name in constant_names(formula))
+        """Values of the formula's constants, in its order; without the target y of a soft formula."""
+        return tuple(self.constants[name] for name in constant_names(formula) if name != "y")
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Curves":
         """All tensors on one device, in one dtype."""

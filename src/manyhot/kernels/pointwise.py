@@ -13,7 +13,7 @@ from torch import Tensor
 
 from manyhot import _check
 from manyhot.kernels import torch_engine
-from manyhot.kernels.cells import Cells
+from manyhot.kernels.cells import Cells, DenseCells, SparseCells
 from manyhot.kernels.curves import Curves
 from manyhot.kernels.reduction import reduce_units, scale_of
 
@@ -113,16 +113,24 @@ def _total(
     if suits_numba(logits) and curves.formulas() not in _REFUSED:
         from manyhot.kernels import numba_engine
 
-        try:
-            cost, scale, slopes = numba_engine.total(logits, cells, curves, reduction, want_slopes)
-            return torch.tensor(cost, dtype=torch.float64), scale, slopes
-        except numba_engine.CANNOT_COMPILE as error:
-            _REFUSED.add(curves.formulas())
-            name = curves.positive.__qualname__
-            LOG.warning("%s runs on torch, the CPU engine cannot compile it: %s", name, error)
+        listed = numba_engine.compressed(cells) if isinstance(cells, DenseCells) else cells
+        if not _has_soft_cells(listed, curves):
+            try:
+                cost, scale, slopes = numba_engine.total(logits, listed, curves, reduction, want_slopes)
+                return torch.tensor(cost, dtype=torch.float64), scale, slopes
+            except numba_engine.CANNOT_COMPILE as error:
+                _REFUSED.add(curves.formulas())
+                name = curves.positive.__qualname__
+                LOG.warning("%s runs on torch, the CPU engine cannot compile it: %s", name, error)
     scale = scale_of(reduction, logits.shape[0], cells.known_count() if reduction == "mean" else 0)
     summed, slopes = torch_engine.total(logits, cells, curves, want_slopes)
     return summed * scale, scale, None if slopes is None else slopes.mul_(scale)
+
+
+def _has_soft_cells(cells: Cells, curves: Curves) -> bool:
+    """True where a target lies between 0 and 1 and the loss has a formula for it, which only torch reads."""
+    soft = isinstance(cells, SparseCells) and cells.values is not None
+    return curves.soft is not None and (soft or any(curves.smoothing))
 
 
 _REFUSED: set[Any] = set()  # formulas that could not be compiled

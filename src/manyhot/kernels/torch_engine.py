@@ -107,7 +107,10 @@ def _sparse(z: Tensor, cells: SparseCells, curves: Curves, call: Call) -> Parts:
 
 
 def _mixed(z: Tensor, values: Tensor, curves: Curves, call: Call) -> Parts:
-    """Both sides, each by the share that the target value gives it."""
+    """Both sides, each by the share that the target value gives it, or what the loss has for soft targets."""
+    if curves.soft is not None and values.dtype != torch.bool:
+        of_positives, of_negatives = curves.smoothing
+        return _soft(z, of_negatives + values * (1 - of_positives - of_negatives), curves, call)
     positives, negatives = _positives(z, curves, call), _negatives(z, curves, call)
     if values.dtype == torch.bool:
         return [torch.where(values, p, n) for p, n in zip(positives, negatives, strict=True)]
@@ -116,6 +119,8 @@ def _mixed(z: Tensor, values: Tensor, curves: Curves, call: Call) -> Parts:
 
 def _positives(z: Tensor, curves: Curves, call: Call) -> Parts:
     share = curves.smoothing[0]
+    if share and curves.soft is not None:
+        return _soft(z, torch.full_like(z, 1 - share), curves, call)
     own = _side(curves.positive, curves.positive_weight, z, curves, call)
     if not share:
         return own
@@ -125,11 +130,24 @@ def _positives(z: Tensor, curves: Curves, call: Call) -> Parts:
 
 def _negatives(z: Tensor, curves: Curves, call: Call) -> Parts:
     share = curves.smoothing[1]
+    if share and curves.soft is not None:
+        return _soft(z, torch.full_like(z, share), curves, call)
     own = _side(curves.negative, curves.negative_weight, z, curves, call)
     if not share:
         return own
     other = _side(curves.positive, curves.positive_weight, z, curves, call)
     return [(1 - share) * n + share * p for n, p in zip(own, other, strict=True)]
+
+
+def _soft(z: Tensor, y: Tensor, curves: Curves, call: Call) -> Parts:
+    """Costs of targets y by the formula for them; the weights of the sides are mixed by y."""
+    assert curves.soft is not None
+    parts = call(curves.soft, z, y, *curves.arguments(curves.soft))
+    if curves.positive_weight is None and curves.negative_weight is None:
+        return parts
+    ones = z.new_ones(())
+    up, down = (ones if w is None else w for w in (curves.positive_weight, curves.negative_weight))
+    return [part * torch.lerp(down.expand_as(z), up.expand_as(z), y) for part in parts]
 
 
 def _side(formula: Formula, weight: Tensor | None, z: Tensor, curves: Curves, call: Call) -> Parts:

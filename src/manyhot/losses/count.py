@@ -14,7 +14,7 @@ from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Scalar
 from manyhot.kernels.positives import positives, visible
 from manyhot.kernels.row_sums import row_sums
-from manyhot.kernels.words import minimum, sigmoid, softplus, where
+from manyhot.kernels.words import log, maximum, minimum, sigmoid, softplus, where
 from manyhot.losses.base import Options
 from manyhot.losses.pointwise import Pointwise
 from manyhot.losses.rowwise import RowCosts
@@ -191,6 +191,18 @@ class AbsKL(Pointwise):
         inside = ratio > 0.0
         value = where(inside, (p - epsilon) * ratio, 0.0)
         return value, where(inside, rest * (p * ratio + p - epsilon), 0.0)
+
+    @staticmethod
+    def soft(  # pyright: ignore[reportIncompatibleVariableOverride]
+        z: Scalar, y: Scalar, epsilon: Scalar, depth: Scalar
+    ) -> Curve:
+        """(t - q) log(t / q): both factors have one sign."""
+        p, rest, cost, t = sigmoid(z), sigmoid(-z), softplus(-z), maximum(y, epsilon)
+        inside = cost < depth
+        q = where(inside, p, epsilon)
+        lead = where(y > 0.5, (t - 1.0) + where(inside, rest, 1.0 - epsilon), t - q)
+        ratio = log(t) + minimum(cost, depth)
+        return lead * ratio, where(inside, -rest * (p * ratio + lead), 0.0)
 
 
 def rate_of(s: Tensor) -> Tensor:

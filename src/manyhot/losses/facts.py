@@ -162,7 +162,7 @@ def _entries(section: str) -> dict[str, str]:
 
 def _soft(kind: type[MultiLabelLoss]) -> str:
     if issubclass(kind, Pointwise):
-        return "the expected cost"
+        return "the expected cost" if kind.soft is None else "inside the formula"
     return (
         "counts on both sides by its share" if issubclass(kind, (Rowwise, RowCosts)) else "a share of a hit"
     )

@@ -25,6 +25,36 @@ def focused_negative(z: Scalar, gamma: Scalar, flow: Scalar) -> Curve:
     return focus * cost, focus * (flow * gamma * sigmoid(-z) * cost + sigmoid(z))
 
 
+def focused_soft(z: Scalar, y: Scalar, gamma: Scalar, flow: Scalar) -> Curve:
+    """Cross-entropy with a soft target y, times a power of the chance of an error, y (1 - p) + (1 - y) p."""
+    p, rest = sigmoid(z), sigmoid(-z)
+    cost, slope = y * softplus(-z) + (1.0 - y) * softplus(z), (1.0 - y) * p - y * rest
+    return powered(y * rest + (1.0 - y) * p, (1.0 - 2.0 * y) * p * rest, gamma, flow, cost, slope)
+
+
+def asymmetric_soft(
+    z: Scalar, y: Scalar, gamma: tuple[Scalar, Scalar], clip: Scalar, flow: Scalar, sides: tuple[Curve, Curve]
+) -> Curve:
+    """Costs of both sides (positive, negative) mixed by y, times a power of y (1 - p) + (1 - y) q.
+
+    Of both powers `gamma` (positive, negative), too, each has its share in the exponent.
+    """
+    p, rest = sigmoid(z), sigmoid(-z)
+    active = p > clip
+    wrong = y * rest + (1.0 - y) * where(active, p - clip, 0.0)
+    change = p * rest * (where(active, 1.0 - y, 0.0) - y)
+    (up, up_slope), (down, down_slope) = sides
+    cost, slope = y * up + (1.0 - y) * down, y * up_slope + (1.0 - y) * down_slope
+    return powered(wrong, change, y * gamma[0] + (1.0 - y) * gamma[1], flow, cost, slope)
+
+
+def powered(wrong: Scalar, change: Scalar, gamma: Scalar, flow: Scalar, cost: Scalar, slope: Scalar) -> Curve:
+    """cost times wrong^gamma, from the derivatives `change` of wrong and `slope` of cost."""
+    kept = maximum(wrong, 1e-30)  # where it is less, the cost is so too
+    focus = power(kept, gamma)
+    return focus * cost, focus * (flow * gamma * change / kept * cost + slope)
+
+
 def clipped_negative(z: Scalar, gamma: Scalar, clip: Scalar, flow: Scalar) -> Curve:
     """-q^gamma log(1 - q) with q = max(p - clip, 0)."""
     p, rest = sigmoid(z), sigmoid(-z)
@@ -46,7 +76,8 @@ class Focal(Pointwise):
 
     Source:
         Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, arXiv:1708.02002. torchvision has
-        alpha=0.25 by default. A soft target mixes the two curves; torchvision mixes inside the power.
+        alpha=0.25 by default. A soft target is mixed inside the power, as there: the probability of the truth
+        is y p + (1 - y) (1 - p).
     """
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = None, **options: Unpack[Options]) -> None:
@@ -69,12 +100,22 @@ class Focal(Pointwise):
         value, slope = focused_negative(z, gamma, 1.0)
         return share_neg * value, share_neg * slope
 
+    @staticmethod
+    def soft(  # pyright: ignore[reportIncompatibleVariableOverride]
+        z: Scalar, y: Scalar, gamma: Scalar, share_pos: Scalar, share_neg: Scalar
+    ) -> Curve:
+        """The power of the probability of an error, times the mixed cross-entropy."""
+        value, slope = focused_soft(z, y, gamma, 1.0)
+        share = y * share_pos + (1.0 - y) * share_neg
+        return share * value, share * slope
+
 
 class Asymmetric(Pointwise):
     """Asymmetric loss (ASL): a focal power for each side, and negatives below a probability left alone.
 
     With q = max(p - clip, 0): positives -(1 - p)^gamma_pos log p, negatives -q^gamma_neg log(1 - q). A
-    negative costs at most -log(clip).
+    negative costs at most -log(clip). A soft target y has the power
+    (y (1 - p) + (1 - y) q)^(y gamma_pos + (1 - y) gamma_neg) of the mixed cross-entropies.
 
     Args:
         gamma_neg: focus on hard negatives, >= 0.
@@ -127,6 +168,24 @@ class Asymmetric(Pointwise):
     def unclipped(z: Scalar, gamma_neg: Scalar, flow: Scalar) -> Curve:
         """-p^gamma_neg log(1 - p)."""
         return focused_negative(z, gamma_neg, flow)
+
+    def soft_formula(self) -> Formula | None:
+        """Without a clip, log(1 - p) is exact however large the logit."""
+        return type(self).soft if self.clip else type(self).unclipped_soft
+
+    @staticmethod
+    def soft(  # pyright: ignore[reportIncompatibleVariableOverride]
+        z: Scalar, y: Scalar, gamma_pos: Scalar, gamma_neg: Scalar, clip: Scalar, flow: Scalar
+    ) -> Curve:
+        """Both cross-entropies mixed, under one power."""
+        sides = focused_positive(z, 0.0, 0.0), clipped_negative(z, 0.0, clip, 0.0)
+        return asymmetric_soft(z, y, (gamma_pos, gamma_neg), clip, flow, sides)
+
+    @staticmethod
+    def unclipped_soft(z: Scalar, y: Scalar, gamma_pos: Scalar, gamma_neg: Scalar, flow: Scalar) -> Curve:
+        """The same without a clip."""
+        sides = (softplus(-z), -sigmoid(-z)), (softplus(z), sigmoid(z))
+        return asymmetric_soft(z, y, (gamma_pos, gamma_neg), 0.0, flow, sides)
 
 
 def polynomial_positive(
@@ -204,6 +263,42 @@ class AsymmetricPolynomial(Pointwise):
         slope = focus * (flow * gamma_neg * cost / q + 1.0 / kept + epsilon_neg) * p * rest
         return where(active, focus * cost, at_rest), where(active, slope, 0.0)
 
+    @staticmethod
+    def soft(  # pyright: ignore[reportIncompatibleVariableOverride]
+        z: Scalar,
+        y: Scalar,
+        gamma_pos: Scalar,
+        gamma_neg: Scalar,
+        clip: Scalar,
+        epsilon_1: Scalar,
+        epsilon_2: Scalar,
+        epsilon_neg: Scalar,
+        flow: Scalar,
+    ) -> Curve:
+        """Both changed cross-entropies mixed, under one power."""
+        up = polynomial_positive(z, 0.0, epsilon_1, epsilon_2, 0.0)
+        cost, slope = clipped_negative(z, 0.0, clip, 0.0)
+        p, rest = sigmoid(z), sigmoid(-z)
+        kept, fall = where(p > clip, rest + clip, 1.0), where(p > clip, p * rest, 0.0)
+        down = cost - epsilon_neg * kept, slope + epsilon_neg * fall
+        return asymmetric_soft(z, y, (gamma_pos, gamma_neg), clip, flow, (up, down))
+
+
+def damped_negative(z: Scalar, gamma: Scalar, clip: Scalar, lam: Scalar) -> Curve:
+    """-q^gamma log(1 - q) (lam - p)."""
+    value, slope = clipped_negative(z, gamma, clip, 1.0)
+    p = sigmoid(z)
+    return value * (lam - p), slope * (lam - p) - value * p * sigmoid(-z)
+
+
+def twice_damped_negative(z: Scalar, gamma: Scalar, clip: Scalar, lam: Scalar) -> Curve:
+    """-q^gamma log(1 - q) (lam - p) p^2 (lam - 1 + q)."""
+    value, slope = clipped_negative(z, gamma, clip, 1.0)
+    p, rest = sigmoid(z), sigmoid(-z)
+    damping, reach = (lam - p) * p * p, lam - 1.0 + maximum(p - clip, 0.0)
+    change = p * p * rest * (2.0 * lam - 3.0 * p) * reach + damping * p * rest
+    return value * damping * reach, slope * damping * reach + value * change
+
 
 class RobustAsymmetric(Pointwise):
     """Robust asymmetric loss (RAL): APL's positives; negatives damped where the model is sure they apply.
@@ -220,7 +315,7 @@ class RobustAsymmetric(Pointwise):
 
     Source:
         Park et al., "Robust Asymmetric Loss for Multi-Label Long-Tailed Learning", ICCV-W 2023,
-        arXiv:2308.05542. Their results were made with the code.
+        arXiv:2308.05542. Which of the two variants made their results is not said; their program has "code".
     """
 
     def __init__(
@@ -253,22 +348,52 @@ class RobustAsymmetric(Pointwise):
         """As in `AsymmetricPolynomial`."""
         return polynomial_positive(z, gamma_pos, epsilon_1, epsilon_2, 1.0)
 
+    def soft_formula(self) -> Formula | None:
+        """That of the chosen variant."""
+        return type(self).soft if self.variant == "code" else type(self).soft_as_published
+
     @staticmethod
     def negative(z: Scalar, gamma_neg: Scalar, clip: Scalar, lam: Scalar) -> Curve:
         """ASL's negative times (lam - p) p^2 (lam - 1 + q)."""
-        value, slope = clipped_negative(z, gamma_neg, clip, 1.0)
-        p, rest = sigmoid(z), sigmoid(-z)
-        q = maximum(p - clip, 0.0)
-        damping, reach = (lam - p) * p * p, lam - 1.0 + q
-        change = p * p * rest * (2.0 * lam - 3.0 * p) * reach + damping * p * rest
-        return value * damping * reach, slope * damping * reach + value * change
+        return twice_damped_negative(z, gamma_neg, clip, lam)
 
     @staticmethod
     def as_published(z: Scalar, gamma_neg: Scalar, clip: Scalar, lam: Scalar) -> Curve:
         """ASL's negative times (lam - p)."""
-        value, slope = clipped_negative(z, gamma_neg, clip, 1.0)
-        p = sigmoid(z)
-        return value * (lam - p), slope * (lam - p) - value * p * sigmoid(-z)
+        return damped_negative(z, gamma_neg, clip, lam)
+
+    @staticmethod
+    def soft(  # pyright: ignore[reportIncompatibleVariableOverride]
+        z: Scalar,
+        y: Scalar,
+        gamma_pos: Scalar,
+        gamma_neg: Scalar,
+        clip: Scalar,
+        lam: Scalar,
+        epsilon_1: Scalar,
+        epsilon_2: Scalar,
+    ) -> Curve:
+        """Both sides mixed, under one power."""
+        up = polynomial_positive(z, 0.0, epsilon_1, epsilon_2, 0.0)
+        sides = up, twice_damped_negative(z, 0.0, clip, lam)
+        return asymmetric_soft(z, y, (gamma_pos, gamma_neg), clip, 1.0, sides)
+
+    @staticmethod
+    def soft_as_published(
+        z: Scalar,
+        y: Scalar,
+        gamma_pos: Scalar,
+        gamma_neg: Scalar,
+        clip: Scalar,
+        lam: Scalar,
+        epsilon_1: Scalar,
+        epsilon_2: Scalar,
+    ) -> Curve:
+        """The same with the damping of the article."""
+        up = polynomial_positive(z, 0.0, epsilon_1, epsilon_2, 0.0)
+        return asymmetric_soft(
+            z, y, (gamma_pos, gamma_neg), clip, 1.0, (up, damped_negative(z, 0.0, clip, lam))
+        )
 
 
 class Hill(Pointwise):

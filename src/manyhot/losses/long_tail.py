@@ -13,7 +13,7 @@ from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Scalar
 from manyhot.kernels.words import sigmoid, softplus
 from manyhot.losses.base import Options
-from manyhot.losses.focal import focused_negative, focused_positive
+from manyhot.losses.focal import focused_negative, focused_positive, focused_soft
 from manyhot.losses.pointwise import Pointwise
 from manyhot.losses.weighting import effective_number
 
@@ -153,6 +153,14 @@ class ClassBalanced(Pointwise):
     def negative(z: Scalar, gamma: Scalar, balance: Scalar) -> Curve:
         """Focal cost times the weight."""
         value, slope = focused_negative(z, gamma, 1.0)
+        return balance * value, balance * slope
+
+    @staticmethod
+    def soft(  # pyright: ignore[reportIncompatibleVariableOverride]
+        z: Scalar, y: Scalar, gamma: Scalar, balance: Scalar
+    ) -> Curve:
+        """Focal cost times the weight."""
+        value, slope = focused_soft(z, y, gamma, 1.0)
         return balance * value, balance * slope
 
 

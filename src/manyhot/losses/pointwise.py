@@ -18,17 +18,23 @@ class Pointwise(MultiLabelLoss):
     A subclass gives two static formulas that return (value, slope), written with the words of
     `manyhot.kernels.words`. Each argument after the logit is filled in from the attribute of that name: a
     number, or a buffer (labels,). A third formula `unknown_cell` costs the unknown cells, which are else left
-    out. A target between 0 and 1 mixes the two curves: the expected cost under a label that applies with
-    that probability.
+    out. A target y between 0 and 1 mixes the two curves: the expected cost under a label that applies with
+    that probability. Where that is not what the loss means, a fourth formula `soft(z, y, ...)` says what is;
+    at 0 and 1 it has to be equal to the curves.
     """
 
     positive: ClassVar[Formula]
     negative: ClassVar[Formula]
     unknown_cell: ClassVar[Formula | None] = None
+    soft: ClassVar[Formula | None] = None
 
     def formulas(self) -> tuple[Formula, Formula, Formula | None]:
         """The curves of this instance: positive, negative, unknown or None."""
         return type(self).positive, type(self).negative, type(self).unknown_cell
+
+    def soft_formula(self) -> Formula | None:
+        """The curve of targets between 0 and 1 of this instance; None mixes the two sides."""
+        return type(self).soft
 
     def row_constants(self, cells: Cells) -> dict[str, Tensor]:  # noqa: ARG002
         """Arguments of the formulas that differ from row to row, each (rows,)."""
@@ -36,10 +42,10 @@ class Pointwise(MultiLabelLoss):
 
     def curves(self, cells: Cells) -> Curves:
         """This loss as the engines take it."""
-        formulas = self.formulas()
+        formulas, soft = self.formulas(), self.soft_formula()
         by_row = {name: value[:, None] for name, value in self.row_constants(cells).items()}
         constants: dict[str, Any] = dict(by_row)
-        for formula in formulas:
+        for formula in (*formulas, soft):
             for name in constant_names(formula) if formula else ():
                 constants.setdefault(name, getattr(self, name, None))
         positive_weight, negative_weight = side_weights(self, cells)
@@ -49,6 +55,7 @@ class Pointwise(MultiLabelLoss):
             positive_weight=positive_weight,
             negative_weight=negative_weight,
             smoothing=self.smoothing,
+            soft=soft,
         )
 
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:

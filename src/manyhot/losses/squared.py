@@ -1,15 +1,15 @@
 """Baselines that measure a distance, of the probability or of the logit, from the truth."""
 
 from manyhot.kernels.formula import Curve, Scalar
-from manyhot.kernels.words import maximum, sigmoid
+from manyhot.kernels.words import absolute, maximum, sigmoid, where
 from manyhot.losses.pointwise import Pointwise
 
 
 class Brier(Pointwise):
     """Squared error of the probability, (p - y)^2 with p = sigmoid(z): proper, in [0, 1], no nats.
 
-    Its slope fades where the model is sure, also where it is surely wrong. A soft target has the expected
-    score y (1 - p)^2 + (1 - y) p^2, which is (p - y)^2 + y (1 - y): the same slope.
+    Its slope fades where the model is sure, also where it is surely wrong. The distance is that from a soft
+    target too: 0 where p meets it.
 
     Source:
         Brier, "Verification of Forecasts Expressed in Terms of Probability", 1950.
@@ -26,6 +26,13 @@ class Brier(Pointwise):
         """p^2."""
         p, rest = sigmoid(z), sigmoid(-z)
         return p * p, 2.0 * p * p * rest
+
+    @staticmethod
+    def soft(z: Scalar, y: Scalar) -> Curve:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """(p - y)^2, exact also where p rounds to 1."""
+        p, rest = sigmoid(z), sigmoid(-z)
+        over = (1.0 - y) * p - y * rest
+        return over * over, 2.0 * over * p * rest
 
 
 class MSE(Brier):
@@ -50,6 +57,13 @@ class MAE(Pointwise):
         """p."""
         p, rest = sigmoid(z), sigmoid(-z)
         return p, p * rest
+
+    @staticmethod
+    def soft(z: Scalar, y: Scalar) -> Curve:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """|p - y|, with the slope 0 where p = y."""
+        p, rest = sigmoid(z), sigmoid(-z)
+        over = (1.0 - y) * p - y * rest
+        return absolute(over), where(over > 0.0, 1.0, where(over < 0.0, -1.0, 0.0)) * p * rest
 
 
 class SquaredHinge(Pointwise):
