@@ -13,8 +13,9 @@ from torch import Tensor
 
 from manyhot.kernels.cells import Cells, DenseCells, SparseCells
 from manyhot.kernels.curves import Curves
-from manyhot.kernels.formula import Formula, constant_names
-from manyhot.kernels.numba_pointwise import Kind, Variant, kernel_module
+from manyhot.kernels.formula import Formula
+from manyhot.kernels.numba_pointwise import kernel_module
+from manyhot.kernels.pointwise_source import Variant, constants_of, named_formulas, variant_of
 from manyhot.kernels.pool import over_rows
 from manyhot.kernels.reduction import scale_of
 
@@ -91,19 +92,12 @@ class _Work:
         self.sums = np.zeros(self.rows)
         of_positives, of_negatives = curves.smoothing
         self.low, self.high = kind(of_negatives), kind(1 - of_positives)
-        self.constants, kinds = self._constants(curves)
-        formulas = {"positive": curves.positive, "negative": curves.negative}
-        if curves.unknown is not None:
-            formulas["unknown"] = curves.unknown
-        variant = Variant(
-            kinds=kinds,
-            soft=cells.values is not None,
-            weighted=curves.positive_weight is not None or curves.negative_weight is not None,
-            smoothed=any(curves.smoothing),
-            cell_weighted=cells.cell_weight is not None,
-            unknown=curves.unknown is not None,
-        )
-        self.kernel = _kernel(tuple(formulas.items()), variant, np.dtype(kind).name)
+        variant = variant_of(curves, cells.values is not None, cells.cell_weight is not None)
+        self.constants = [
+            (self._reals(value) if isinstance(value, Tensor) else kind(value), where == "row")
+            for value, (_, where) in zip(constants_of(curves, variant), variant.constants(), strict=True)
+        ]
+        self.kernel = _kernel(tuple(named_formulas(curves).items()), variant, np.dtype(kind).name)
 
     def run(self, z: Array, slopes: Array | None, first: int, last: int, offset: int = 0) -> bool:
         """Cost rows first to last, which are in z and slopes from first - offset; True if all are finite."""
@@ -126,27 +120,6 @@ class _Work:
             *(value[rows] if per_row else value for value, per_row in self.constants),
         )
         return bool(largest < INFINITE[self.kind])
-
-    def _constants(self, curves: Curves) -> tuple[list[tuple[Any, bool]], tuple[tuple[str, Kind], ...]]:
-        names: dict[str, None] = {}
-        for formula in curves.formulas():
-            names.update(dict.fromkeys(constant_names(formula) if formula else ()))
-        found: list[tuple[Any, bool]] = []
-        kinds: list[tuple[str, Kind]] = []
-        for name in names:
-            value = curves.constants[name]
-            if not isinstance(value, Tensor):
-                found.append((self.kind(value), False))
-                kinds.append((name, "scalar"))
-            else:
-                per_row = value.ndim == 2
-                found.append((self._reals(value[:, 0] if per_row else value), per_row))
-                kinds.append((name, "row" if per_row else "label"))
-        if curves.positive_weight is not None or curves.negative_weight is not None:
-            for weight in (curves.positive_weight, curves.negative_weight):
-                ones = np.ones(self.width, self.kind)
-                found.append((ones if weight is None else self._reals(weight), False))
-        return found, tuple(kinds)
 
     def _reals(self, tensor: Tensor) -> Array:
         return np.ascontiguousarray(tensor.detach().numpy(), self.kind)

@@ -7,43 +7,15 @@ are never dense, and no wide loop has a branch.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal
 
-from manyhot.kernels.formula import Formula, constant_names
-from manyhot.kernels.numba_source import definitions, load
+from manyhot.kernels.formula import Formula
+from manyhot.kernels.numba_source import load
+from manyhot.kernels.pointwise_source import Variant, cell_functions
 from manyhot.kernels.pool import ROW_GROUP
+from manyhot.kernels.source import definitions
 
 CHUNK = 4096  # cells whose float32 sum is added to the row's float64 sum; 16 KB of logits
-
-Kind = Literal["scalar", "label", "row"]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """What a kernel is written for.
-
-    Args:
-        kinds: name and kind of each constant, in the order in which the kernel takes them.
-        soft: positives have values below 1.
-        weighted: labels have weights on their sides.
-        smoothed: targets are smoothed.
-        cell_weighted: cells have weights.
-        unknown: unknown cells have a cost.
-    """
-
-    kinds: tuple[tuple[str, Kind], ...]
-    soft: bool = False
-    weighted: bool = False
-    smoothed: bool = False
-    cell_weighted: bool = False
-    unknown: bool = False
-
-    def constants(self) -> list[tuple[str, Kind]]:
-        """All that varies with the loss, under the names it has in the kernel."""
-        own: list[tuple[str, Kind]] = [(f"c_{name}", kind) for name, kind in self.kinds]
-        return [*own, ("w_pos", "label"), ("w_neg", "label")] if self.weighted else own
 
 
 def kernel_module(formulas: Mapping[str, Formula], variant: Variant, kind: str) -> ModuleType:
@@ -55,35 +27,15 @@ def kernel_module(formulas: Mapping[str, Formula], variant: Variant, kind: str) 
         kind: "float32" or "float64".
     """
     source = "\n\n".join(
-        [definitions(dict(formulas)), _cells(formulas, variant), _replace(variant), _kernel(variant)]
+        [
+            definitions(dict(formulas)),
+            SIZE,
+            cell_functions(formulas, variant),
+            _replace(variant),
+            _kernel(variant),
+        ]
     )
     return load(source, kind)
-
-
-def _cells(formulas: Mapping[str, Formula], variant: Variant) -> str:
-    """Cost of one cell as a negative, as a positive with the value y, and as unknown."""
-
-    def side(name: str, weight: str, value: str, slope: str) -> str:
-        given = ", ".join(["z", *(f"c_{constant}" for constant in constant_names(formulas[name]))])
-        line = f"    {value}, {slope} = {name}({given})\n"
-        return line + (
-            f"    {value}, {slope} = {weight} * {value}, {weight} * {slope}\n" if variant.weighted else ""
-        )
-
-    positive, negative = side("positive", "w_pos", "vp", "sp"), side("negative", "w_neg", "vn", "sn")
-    mixed = positive + negative + "    return vn + share * (vp - vn), sn + share * (sp - sn)"
-    if variant.smoothed:
-        background, special = f"    share = low\n{mixed}", f"    share = low + y * (high - low)\n{mixed}"
-    else:
-        background = f"{negative}    return vn, sn"
-        special = f"    share = y\n{mixed}" if variant.soft else f"{positive}    return vp, sp"
-    unknown = (
-        side("unknown", "real(1)", "v", "s") + "    return v, s"
-        if variant.unknown
-        else "    return real(0), real(0)"
-    )
-    given = "".join(f", {name}" for name, _ in variant.constants())
-    return CELLS.format(given=given, background=background, special=special, unknown=unknown)
 
 
 def _replace(variant: Variant) -> str:
@@ -130,24 +82,9 @@ def _kernel(variant: Variant) -> str:
     )
 
 
-CELLS = """
+SIZE = """
 size_of = np.int32 if real is np.float32 else np.int64
 without_sign = size_of(2**31 - 1 if real is np.float32 else 2**63 - 1)
-
-
-@part
-def background(z, low, high{given}):
-{background}
-
-
-@part
-def special(z, y, low, high{given}):
-{special}
-
-
-@part
-def hidden(z{given}):
-{unknown}
 
 
 @part
