@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from manyhot.decide.global_cut import best_global_cut
+from manyhot.decide.folds import FoldedPoints
 from manyhot.decide.goals import FBeta, Goal
 from manyhot.decide.points import OperatingPoints
-from manyhot.decide.scores import ScoreMatrix, absent_lowest
-from manyhot.decide.shrinkage import Counts, shrunk_points
+from manyhot.decide.scores import ScoreMatrix
+from manyhot.decide.shrinkage import Counts, common_grid, shrunk_counts
 from manyhot.labels import Targets
 
 # Not up to 1: the last tenth buys next to no micro figure, and gives rare labels up altogether.
@@ -29,47 +29,67 @@ def balanced_points(points: OperatingPoints, counts: Counts, goal: Goal, weight:
     (Dinkelbach, Management Science 13(7), 1967). With weight 1 and no borrowed counts this is the exact joint
     optimum of micro F-beta, and of micro Jaccard, which is a rising function of F1.
     """
+    from manyhot.kernels.joint_cuts import best_points
+
     square = _square(goal)
     spread, positives = points.labels, points.positives.sum()
     # borrowed positives say how a label's own ones behave, they do not add to them
-    own = np.maximum(points.positives, 0.5)[spread] / np.maximum(counts.positives, 0.5)
-    tp, fp = counts.tp * own, counts.fp * own
+    own = (np.maximum(points.positives, 0.5) / np.maximum(counts.positives[points.starts[:-1]], 0.5))[spread]
+    tp, assigned = counts.tp * own, (counts.tp + counts.fp) * own
     macro = (1 - weight) * counts.value(goal) / len(points.positives)
     scale = weight / max((1 + square) * positives, 1)
-    ratio, chosen = -1.0, points.starts[:-1]
+    gain, cost = scale * (1 + square) * tp, scale * assigned
+    ratio, chosen = -1.0, points.starts[:-1].copy()
     for _ in range(ROUNDS):
-        chosen_tp, chosen_fp = tp[chosen].sum(), fp[chosen].sum()
-        reached = (1 + square) * chosen_tp / max(chosen_tp + chosen_fp + square * positives, 1)
+        reached = (1 + square) * tp[chosen].sum() / max(assigned[chosen].sum() + square * positives, 1)
         if abs(reached - ratio) < 1e-9:
             break
         ratio = reached
-        chosen = points.best(macro + scale * ((1 + square) * tp - ratio * (tp + fp)))
+        best_points(macro, gain, cost, ratio, points.starts, chosen)
         if weight == 0:
             break
     return chosen
 
 
-def least_weight(scores: ScoreMatrix, targets: Targets, goal: Goal, strength: float) -> float:
-    """The least weight whose micro figure on held-out rows is not below that of the global cut.
+def weighed_points(
+    scores: ScoreMatrix, targets: Targets, goal: Goal, strength: float
+) -> tuple[OperatingPoints, Counts, float]:
+    """The operating points of all rows, the counts to choose among them by, and the least weight that holds.
 
-    The one of `WEIGHTS` with the highest micro figure where none is, and 0 with too few rows to hold any out.
+    The least weight is that whose micro figure on held-out rows is not below that of one cut for all labels;
+    the one of `WEIGHTS` with the highest micro figure where none is, and 0 with too few rows to hold any out.
+    The one cut is the best of those that labels are compared at, the quantiles of all positives' scores.
     """
-    rows, square = len(targets), _square(goal)
-    if rows < 2 * FOLDS:
-        return 0.0
+    targets = targets.harden(0.5) if targets.is_soft else targets
+    rows = len(targets)
+    grid = common_grid(scores, targets)
     fold = np.random.default_rng(0).permutation(rows) % FOLDS
+    folds = [(scores[index], targets.rows(index)) for index in (np.flatnonzero(fold == k) for k in range(FOLDS))]
+    folded = FoldedPoints.of(folds, grid)
+    points = folded.without()
+    counts = shrunk_counts(points, grid, strength)
+    if rows < 2 * FOLDS:
+        return points, counts, 0.0
+    square = _square(goal)
     counted = np.zeros((len(WEIGHTS) + 1, 2))
-    micro = FBeta(np.sqrt(square), "micro")
-    for held in range(FOLDS):
-        inside, outside = np.flatnonzero(fold != held), np.flatnonzero(fold == held)
-        part = targets.rows(inside)
-        points, counts = shrunk_points(scores[inside], part, strength)
-        everywhere = np.full(targets.width, best_global_cut(scores[inside], part, micro))
-        cuts = [points.middle(balanced_points(points, counts, goal, weight)) for weight in WEIGHTS]
-        counted += count_assigned(scores[outside], targets.rows(outside), [*cuts, everywhere])
+    for held, outside in enumerate(folds):
+        inside = folded.without(held)
+        borrowed = shrunk_counts(inside, grid, strength)
+        cuts = [inside.middle(balanced_points(inside, borrowed, goal, weight)) for weight in WEIGHTS]
+        everywhere = np.full(targets.width, _best_on_grid(inside, grid, square))
+        counted += count_assigned(*outside, [*cuts, everywhere])
     total = counted[:, 0] + counted[:, 1] + square * targets.label_counts().sum()
     figures = (1 + square) * counted[:, 0] / np.maximum(total, 1)
-    return _crossing(figures[:-1], figures[-1])
+    return points, counts, _crossing(figures[:-1], figures[-1])
+
+
+def _best_on_grid(points: OperatingPoints, grid: NDArray[np.float64], square: float) -> float:
+    """The one cut of the grid, for all labels, with the best micro F-beta."""
+    if not len(grid):
+        return np.inf
+    place = np.flatnonzero(np.isin(points.cuts, grid)).reshape(-1, len(grid))
+    tp, fp = (counts[place].sum(axis=0) for counts in (points.tp, points.fp))
+    return float(grid[np.argmax(tp / np.maximum(tp + fp + square * points.positives.sum(), 1))])
 
 
 def _crossing(figures: NDArray[np.float64], wanted: float) -> float:
@@ -88,23 +108,27 @@ def count_assigned(
     scores: ScoreMatrix, targets: Targets, choices: list[NDArray[np.float64]]
 ) -> NDArray[np.int64]:
     """(choices, 2): true and false positives of each vector of cuts (labels,), over known cells."""
-    if isinstance(scores, csr_array):
-        scores = absent_lowest(scores)
-    hits = scores[_cells(targets.positives)]
-    columns = targets.positives.indices
-    hidden = None if targets.unknown is None else (scores[_cells(targets.unknown)], targets.unknown.indices)
+    hits, columns = _stored(scores, targets.positives)
+    hidden = None if targets.unknown is None else _stored(scores, targets.unknown)
     counted = np.zeros((len(choices), 2), np.int64)
     for k, cuts in enumerate(choices):
         tp = np.count_nonzero(hits >= cuts[columns])
-        assigned = np.count_nonzero(scores >= cuts.astype(scores.dtype))
+        if isinstance(scores, csr_array):
+            assigned = np.count_nonzero(scores.data >= cuts.astype(scores.dtype)[scores.indices])
+        else:
+            assigned = np.count_nonzero(scores >= cuts.astype(scores.dtype))
         if hidden is not None:
             assigned -= np.count_nonzero(hidden[0] >= cuts[hidden[1]])
         counted[k] = tp, assigned - tp
     return counted
 
 
-def _cells(matrix: csr_array) -> tuple[NDArray, NDArray]:
-    return np.repeat(np.arange(len(matrix.indptr) - 1), np.diff(matrix.indptr)), matrix.indices
+def _stored(scores: ScoreMatrix, cells: csr_array) -> tuple[NDArray, NDArray]:
+    """Scores and labels of those of the cells that have a score."""
+    from manyhot.kernels.pooled import cell_values
+
+    values, found = cell_values(scores, cells)
+    return values[found], cells.indices[found]
 
 
 def _square(goal: Goal) -> float:
