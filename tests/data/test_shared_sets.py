@@ -25,9 +25,9 @@ SETS = {
     "cellcycle_fun": ("columns", {"train": 1628, "valid": 848, "test": 1281}, 499, 8.758),
     "reuters_modapte90": ("text", {"train": 7770, "test": 3019}, 90, 1.235),
     "goemotions": ("text", {"train": 43410, "valid": 5426, "test": 5427}, 28, 1.176),
-    "wiki_movies": ("text", {"train": 23591, "valid": 3365, "test": 6611}, 40, 1.836),
+    "wiki_movies": ("mixed", {"train": 23591, "valid": 3365, "test": 6611}, 40, 1.836),
     "cooking_stackexchange": ("text", {"train": 12404, "test": 3000}, 736, 2.307),
-    "gutenberg_lcsh": ("text", {"train": 49125, "test": 12234}, 36650, 2.424),
+    "gutenberg_lcsh": ("mixed", {"train": 49125, "test": 12234}, 36650, 2.424),
     "fashion": ("image", {"train": 1715, "test": 445}, 6, 2.0),
     "phosphor_icons": ("image", {"train": 5620, "test": 1940}, 18, 1.825),
 }

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from manyhot.data.images import SUFFIXES, Images
-from manyhot.data.inputs import Columns, Inputs, Kind, SparseColumns, Texts
+from manyhot.data.inputs import Columns, Inputs, Kind, Mixed, SparseColumns, Texts
+from manyhot.data.roles import text_columns
 from manyhot.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def inputs_of(rows: Any, kind: Kind | None = None) -> Inputs:
         rows: manyhot's own inputs; a list of strings (texts, or paths of images); a DataFrame of pandas or
             polars, a mapping of columns, or a list of records (columns); a numeric matrix, NumPy or torch
             (columns named "0", "1", ...); SciPy sparse; uint8 images (rows, height, width, 3).
-        kind: what the model reads: "columns", "sparse", "text" or "image". None: what the rows look like.
+        kind: what the model reads: "columns", "sparse", "text", "mixed" or "image". None: what the rows look
+            like; columns that hold texts make them "mixed".
 
     Raises:
         InputError: no such form, or another kind than the model reads.
@@ -33,11 +35,17 @@ def inputs_of(rows: Any, kind: Kind | None = None) -> Inputs:
     return inputs
 
 
-_KINDS = {"columns": "columns", "sparse": "a sparse matrix", "text": "texts", "image": "images"}
+_KINDS = {
+    "columns": "columns",
+    "sparse": "a sparse matrix",
+    "text": "texts",
+    "mixed": "columns with texts among them",
+    "image": "images",
+}
 
 
 def _inputs_of(rows: Any, kind: Kind | None) -> Inputs:
-    if isinstance(rows, (Columns, SparseColumns, Texts, Images)):
+    if isinstance(rows, (Columns, SparseColumns, Texts, Mixed, Images)):
         return rows
     if isinstance(rows, (str, bytes, Path)):
         raise InputError(
@@ -46,7 +54,7 @@ def _inputs_of(rows: Any, kind: Kind | None) -> Inputs:
     if issparse(rows):
         return _sparse(rows)
     if isinstance(rows, Mapping) or hasattr(rows, "columns"):
-        return Columns(_frame(rows))
+        return _of_frame(_frame(rows), kind)
     if hasattr(rows, "detach"):
         rows = rows.detach().cpu().numpy()
     if isinstance(rows, np.ndarray) and rows.dtype.kind not in "OUT":
@@ -69,7 +77,7 @@ def _list(rows: list[Any], kind: Kind | None) -> Inputs:
             )
         return _strings(rows, kind)
     if isinstance(first, Mapping):
-        return Columns(_records(rows))
+        return _of_frame(_records(rows), kind)
     try:
         matrix = np.asarray(rows, dtype=np.float32)
     except (TypeError, ValueError) as error:
@@ -87,6 +95,13 @@ def _strings(rows: list[str | Path], kind: Kind | None) -> Inputs:
             raise InputError(f"{missing}: no such image file")
         return Images.of_paths(rows)
     return Texts([str(row) for row in rows])
+
+
+def _of_frame(frame: "pl.DataFrame", kind: Kind | None) -> Columns | Mixed:
+    if kind == "columns":
+        return Columns(frame)
+    text = text_columns(frame)
+    return Mixed(frame, text) if text or kind == "mixed" else Columns(frame)
 
 
 def _array(matrix: np.ndarray, kind: Kind | None) -> Inputs:

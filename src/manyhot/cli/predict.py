@@ -12,6 +12,9 @@ from manyhot.cli._options import shared_options
 ROWS = 1024
 """Rows that are scored and printed at a time, so that a long file shows its first names soon."""
 
+CELLS = 1 << 23
+"""Scores that are held at a time: with many labels, fewer rows are."""
+
 
 @click.command()
 @click.argument("run", type=click.Path())
@@ -52,7 +55,8 @@ def command(
 
     predictor = read_bundle(run)
     rows, names = inputs_from(list(inputs), predictor.schema, images)
-    slices = [slice(start, start + ROWS) for start in range(0, len(rows), ROWS)]
+    step = max(1, min(ROWS, CELLS // len(predictor.space)))
+    slices = [slice(start, start + step) for start in range(0, len(rows), step)]
     batches = (
         predictor.predict(rows.take(part), topk=topk, floor=floor, row_ids=names[part]) for part in slices
     )
@@ -105,9 +109,7 @@ def short(score: float) -> str:
 
 def snippets(rows: Any, width: int = 40) -> Iterator[str]:
     """The beginning of each text; nothing for other rows, whose names say enough."""
-    for row in range(len(rows)):
-        if rows.kind != "text":
-            yield ""
-            continue
-        text = " ".join(rows.values[row].split())
-        yield text if len(text) <= width else f"{text[: width - 3]}..."
+    texts = {"text": lambda: rows.values, "mixed": lambda: rows.texts.values}
+    for text in texts.get(rows.kind, lambda: [""] * len(rows))():
+        short = " ".join(text.split())
+        yield short if len(short) <= width else f"{short[: width - 3]}..."

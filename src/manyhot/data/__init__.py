@@ -17,6 +17,7 @@ PUBLIC = {
     "Columns": "manyhot.data.inputs",
     "SparseColumns": "manyhot.data.inputs",
     "Texts": "manyhot.data.inputs",
+    "Mixed": "manyhot.data.inputs",
     "Images": "manyhot.data.images",
     "Inputs": "manyhot.data.inputs",
     "Split": "manyhot.data.split",

@@ -1,4 +1,4 @@
-"""What a model reads: four kinds of rows, none of which knows labels.
+"""What a model reads: five kinds of rows, none of which knows labels.
 
 Each kind has `.kind`, a length, `.take(rows)` and `.joined(others)`; nothing is decoded, hashed or scaled
 here.
@@ -19,7 +19,7 @@ from manyhot.errors import InputError, ShapeError
 if TYPE_CHECKING:
     import polars as pl
 
-Kind: TypeAlias = Literal["columns", "sparse", "text", "image"]
+Kind: TypeAlias = Literal["columns", "sparse", "text", "mixed", "image"]
 
 
 @dataclass(frozen=True)
@@ -148,4 +148,68 @@ class Texts:
         return Texts([value for part in (self, *others) for value in part.values])
 
 
-Inputs: TypeAlias = Columns | SparseColumns | Texts | Images
+@dataclass(frozen=True)
+class Mixed:
+    """Texts with further columns beside them.
+
+    Args:
+        frame: polars DataFrame (rows, columns): the text columns, and columns as `Columns` takes them.
+        text: names of the text columns, to be joined; the model knows its own.
+
+    Raises:
+        InputError: a column holds lists, dates or other things that are neither number nor category.
+    """
+
+    frame: "pl.DataFrame"
+    text: tuple[str, ...] = ()
+    kind: ClassVar[Kind] = "mixed"
+
+    def __post_init__(self) -> None:
+        Columns(self.frame)
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(self.frame.columns)
+
+    def with_text(self, names: tuple[str, ...]) -> "Mixed":
+        """The same rows, of which these columns are the text."""
+        return Mixed(self.frame, names)
+
+    @property
+    def texts(self) -> Texts:
+        """The texts, several columns under each other."""
+        return Texts(joined_text(self.frame.select(self.text)))
+
+    @property
+    def columns(self) -> Columns:
+        """The columns that are no text."""
+        return Columns(self.frame.drop(self.text))
+
+    def take(self, rows: "NDArray[Any] | slice | Sequence[int]") -> "Mixed":
+        """The given rows, in the given order."""
+        return Mixed(self.frame[positions(rows, len(self))], self.text)
+
+    def joined(self, others: "Sequence[Mixed]") -> "Mixed":
+        """These rows, then those of the others.
+
+        Raises:
+            ShapeError: the column names differ.
+        """
+        whole = Columns(self.frame).joined([Columns(other.frame) for other in others])
+        return Mixed(whole.frame, self.text)
+
+
+def joined_text(frame: "pl.DataFrame") -> list[str]:
+    """The text of each row; several columns are put under each other."""
+    import polars as pl
+
+    if frame.width == 1:
+        return frame.to_series().cast(pl.String).fill_null("").to_list()
+    return frame.select(pl.concat_str(pl.all(), separator="\n", ignore_nulls=True)).to_series().to_list()
+
+
+Inputs: TypeAlias = Columns | SparseColumns | Texts | Mixed | Images

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyhot.data.frames import listed
-from manyhot.data.inputs import Columns, Inputs, SparseColumns, Texts
+from manyhot.data.frames import count, listed
+from manyhot.data.inputs import Columns, Inputs, Mixed, SparseColumns, Texts
 from manyhot.data.marks import Marks, in_order
 from manyhot.data.table import PARTS, BadRow, Notes, Schema, Table
 from manyhot.errors import InputError
@@ -118,7 +118,7 @@ def _space_of(pieces: Sequence[Piece], title: str, warnings: list[str]) -> Label
             names = list(dict.fromkeys(map(composed, names)))
         if merged:
             warnings.append(
-                f"{_count(len(merged), 'label is', 'labels are')} written in two Unicode forms that look the "
+                f"{count(len(merged), 'label is', 'labels are')} written in two Unicode forms that look the "
                 f"same, and read as one: {listed(list(merged), 5)}"
             )
         names = in_order(names)
@@ -173,7 +173,7 @@ def _check(targets: Targets, space: LabelSpace, title: str, warnings: list[str])
     never = [name for name, count in zip(space.names, counts, strict=True) if not count]
     if never:
         warnings.append(
-            f"{_count(len(never), 'label is', 'labels are')} positive in no row: {listed(never, 5)}"
+            f"{count(len(never), 'label is', 'labels are')} positive in no row: {listed(never, 5)}"
         )
     if len(space) > 1 and (targets.row_counts() == len(space)).all() and not targets.has_unknown:
         warnings.append("every row has every label: nothing can be learnt to tell them apart")
@@ -182,7 +182,9 @@ def _check(targets: Targets, space: LabelSpace, title: str, warnings: list[str])
 def _input_warnings(inputs: Inputs) -> list[str]:
     if isinstance(inputs, Texts):
         empty = sum(not value.strip() for value in inputs.values)
-        return [f"{_count(empty, 'row has', 'rows have')} no text"] if empty else []
+        return [f"{count(empty, 'row has', 'rows have')} no text"] if empty else []
+    if isinstance(inputs, Mixed):
+        return [*_input_warnings(inputs.texts), *_input_warnings(inputs.columns)]
     if isinstance(inputs, Columns):
         return _column_warnings(inputs)
     if isinstance(inputs, SparseColumns) and not inputs.names:
@@ -211,15 +213,15 @@ def _column_warnings(inputs: Columns) -> list[str]:
     warnings = []
     if constant:
         ordered = [name for name in frame.columns if name in constant]
-        what = _count(len(ordered), "column holds", "columns hold")
+        what = count(len(ordered), "column holds", "columns hold")
         warnings.append(f"{what} one value only and cannot help: {listed(ordered, 5)}")
     if gaps:
-        missing, where = sum(gaps.values()), _count(len(gaps), "column", "columns")
+        missing, where = sum(gaps.values()), count(len(gaps), "column", "columns")
         warnings.append(
             f"{missing:,} missing cells in {where} ({listed(gaps, 5)}): they are filled in training"
         )
     if infinite:
-        what = _count(len(infinite), "column holds", "columns hold")
+        what = count(len(infinite), "column holds", "columns hold")
         warnings.append(f"{what} infinite numbers: {listed(infinite, 5)}")
     if varied:
         warnings.append(f"mostly different strings in {listed(varied, 5)}: such a category teaches little")
@@ -242,8 +244,8 @@ def _sentence(
     grouped: bool,
 ) -> str:
     rows = len(inputs)
-    text = f"read {title}: {_count(rows, 'row', 'rows')}, {first.inputs_how or _shape_of(inputs)}"
-    text += f", {_count(len(space), 'label', 'labels')} {first.labels_how}"
+    text = f"read {title}: {count(rows, 'row', 'rows')}, {first.inputs_how or _shape_of(inputs)}"
+    text += f", {count(len(space), 'label', 'labels')} {first.labels_how}"
     text += f", {int(targets.label_counts().sum()) / rows:.2f} a row"
     clauses = []
     if part is not None:
@@ -256,11 +258,11 @@ def _sentence(
         clauses.append(f"{100 * share:.1f} % of the cells unknown")
     empty = int((targets.row_counts() == 0).sum())
     if empty:
-        clauses.append(f"{_count(empty, 'row', 'rows')} without labels")
+        clauses.append(f"{count(empty, 'row', 'rows')} without labels")
     if first.unused:
         clauses.append(f"not used: {listed(first.unused, 5)}")
     if skipped:
-        clauses.append(f"skipped {_count(len(skipped), 'bad row', 'bad rows')} ({skipped[0]})")
+        clauses.append(f"skipped {count(len(skipped), 'bad row', 'bad rows')} ({skipped[0]})")
     return "; ".join([text, *clauses])
 
 
@@ -270,13 +272,9 @@ def _shape_of(inputs: Inputs) -> str:
         kinds = [f"{numeric:,} numeric"] * bool(numeric) + [
             f"{len(inputs.names) - numeric:,} categorical"
         ] * (numeric < len(inputs.names))
-        return f"{_count(len(inputs.names), 'column', 'columns')} ({', '.join(kinds)})"
+        return f"{count(len(inputs.names), 'column', 'columns')} ({', '.join(kinds)})"
     if isinstance(inputs, SparseColumns):
         cells = len(inputs) * len(inputs.names)
         filled = 100 * inputs.matrix.nnz / cells if cells else 0.0
-        return f"{_count(len(inputs.names), 'sparse column', 'sparse columns')} ({filled:.1f} % filled)"
+        return f"{count(len(inputs.names), 'sparse column', 'sparse columns')} ({filled:.1f} % filled)"
     return inputs.kind
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

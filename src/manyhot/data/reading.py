@@ -64,7 +64,8 @@ def read(
         path: file or folder.
         labels: the column of label sets; or the 0/1 columns, as a list, a pattern (`"label_*"`), or a file of
         names.
-        text: the text column, or several to be joined.
+        text: the text column, or several to be joined; with `features` both are the input. When it is found
+            by itself, the numbers and categories beside it are used too.
         image: the column that names image files.
         features: the input columns, as a list or a pattern; by default all that have no other role.
         images: folder or zip with the images that a table names; by default looked for beside it.

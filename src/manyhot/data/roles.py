@@ -80,10 +80,15 @@ def assign(
         image = _take(free, _sniff_image(frame, free, path, images_given))
     if not (image or text or features):
         text = tuple(filter(None, [_take(free, _sniff_text(frame, free))]))
+        features = _beside_text(frame, free, layout) if text else []
     if image:
         schema = Schema(layout=layout, kind="image", image=image, id=identity)
-    elif text:
+    elif text and not features:
         schema = Schema(layout=layout, kind="text", text=text, id=identity)
+    elif text:
+        free = [name for name in free if name not in features]
+        found, _ = _features(frame, free, features, identity, layout, path, warnings)
+        schema = Schema(layout=layout, kind="mixed", text=text, features=found, id=identity)
     else:
         found, identity = _features(frame, free, features, identity, layout, path, warnings)
         free = [name for name in free if name not in dict(found) and name != identity]
@@ -142,6 +147,22 @@ def _features(
     return tuple(found), identity
 
 
+def _beside_text(frame: "pl.DataFrame", free: list[str], layout: Layout) -> list[str]:
+    """Columns that may help a text that was found: numbers and categories, no names of rows, no texts."""
+    names = [name for name in free if _usable(frame[name].dtype)]
+    table = typed(frame.select(names)) if layout == "delimited" else frame.select(names)
+    return [column.name for column in table.iter_columns() if _may_help(column)]
+
+
+def _may_help(column: "pl.Series") -> bool:
+    import polars as pl
+
+    distinct, rows = column.n_unique(), len(column)
+    if distinct < 2 or (distinct == rows and not column.dtype.is_float()):
+        return False
+    return column.dtype != pl.String or (distinct <= max(50, rows // 2) and not _like_text(column))
+
+
 def _sniff_split(frame: "pl.DataFrame", free: list[str]) -> str | None:
     import polars as pl
 
@@ -191,6 +212,11 @@ def _like_text(column: "pl.Series") -> bool:
     if not cells or len(set(cells)) < 0.5 * len(cells):
         return False
     return sum(len(cell.split()) for cell in cells) / len(cells) >= 3 and _mean_length(column) >= 15
+
+
+def text_columns(frame: "pl.DataFrame") -> tuple[str, ...]:
+    """Columns of a frame in memory that hold texts: strings of several words that seldom repeat."""
+    return tuple(name for name in frame.columns if _is_string(frame, name) and _like_text(frame[name]))
 
 
 def _mean_length(column: "pl.Series") -> float:

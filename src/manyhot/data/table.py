@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from manyhot.data.images import Images
 from manyhot.data.index import positions
-from manyhot.data.inputs import Columns, Inputs, SparseColumns
+from manyhot.data.inputs import Columns, Inputs, Kind, Mixed, SparseColumns
 from manyhot.errors import ShapeError
 from manyhot.labels import LabelSpace, Targets
 
@@ -46,7 +46,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     layout: Layout
-    kind: Literal["columns", "sparse", "text", "image"]
+    kind: Kind
     labels: LabelColumns | None = None
     text: tuple[str, ...] = ()
     image: str | None = None
@@ -193,14 +193,18 @@ class Table:
 def schema_of(inputs: Inputs) -> Schema:
     """The schema of inputs in memory, so that new files with the same columns can be read."""
     if isinstance(inputs, Columns):
-        roles: list[tuple[str, ColumnRole]]
-        roles = [(name, column_role(dtype)) for name, dtype in inputs.frame.schema.items()]
-        return Schema(layout="memory", kind="columns", features=tuple(roles))
+        return Schema(layout="memory", kind="columns", features=_roles(inputs))
+    if isinstance(inputs, Mixed):
+        return Schema(layout="memory", kind="mixed", text=inputs.text, features=_roles(inputs.columns))
     if isinstance(inputs, SparseColumns):
         return Schema(layout="memory", kind="sparse", names=inputs.names, width=len(inputs.names))
     if isinstance(inputs, Images):
         return Schema(layout="memory", kind="image", image="file")
     return Schema(layout="memory", kind="text", text=("text",))
+
+
+def _roles(inputs: Columns) -> tuple[tuple[str, ColumnRole], ...]:
+    return tuple((name, column_role(dtype)) for name, dtype in inputs.frame.schema.items())
 
 
 def column_role(dtype: Any) -> ColumnRole:

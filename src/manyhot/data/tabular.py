@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from manyhot.data import delimited, jsonlines, parquet
 from manyhot.data.files import Encoding, bare_name, existing, lines_of
-from manyhot.data.frames import Batch, fixed, listed, together
+from manyhot.data.frames import Batch, count, fixed, listed, together
 from manyhot.data.images import Archive, Folder, Images
-from manyhot.data.inputs import Columns, Inputs, Texts
+from manyhot.data.inputs import Columns, Inputs, Mixed, Texts, joined_text
 from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import read_marks
 from manyhot.data.piece import Piece
@@ -113,8 +113,11 @@ def piece_of(batch: Batch, roles: Roles, path: Path | None, images: str | Path |
     marks = read_marks(batch, schema.labels)
     inputs, ids, faults = inputs_of(batch, schema, path, images)
     how = ""
-    if schema.kind == "text":
+    if schema.kind in ("text", "mixed"):
         how = f"text in {' + '.join(repr(name) for name in schema.text)}"
+        if schema.features:
+            columns = count(len(schema.features), "column", "columns")
+            how += f" and {columns} ({listed(dict(schema.features), 5)})"
     elif schema.kind == "image":
         how = f"images named in '{schema.image}' ({_source_name(inputs)})"
     piece = Piece(
@@ -148,9 +151,10 @@ def inputs_of(
     """
     frame = batch.frame
     faults: dict[int, str] = {}
-    if schema.kind == "text":
-        wanted = dict.fromkeys(schema.text, "category")
-        inputs: Inputs = Texts(joined_text(fixed(frame, wanted, batch.name)))
+    if schema.kind in ("text", "mixed"):
+        wanted = {**dict.fromkeys(schema.text, "category"), **dict(schema.features)}
+        read = fixed(frame, wanted, batch.name)
+        inputs: Inputs = Mixed(read, schema.text) if schema.kind == "mixed" else Texts(joined_text(read))
     elif schema.kind == "image":
         assert schema.image is not None
         names = (
@@ -166,15 +170,6 @@ def inputs_of(
     else:
         ids = batch.places.astype(np.str_)
     return inputs, ids, faults
-
-
-def joined_text(frame: "pl.DataFrame") -> list[str]:
-    """The text of each row; several columns are put under each other."""
-    import polars as pl
-
-    if frame.width == 1:
-        return frame.to_series().fill_null("").to_list()
-    return frame.select(pl.concat_str(pl.all(), separator="\n", ignore_nulls=True)).to_series().to_list()
 
 
 def images_of(names: list[str], path: Path | None, images: str | Path | None) -> Images:

@@ -98,23 +98,10 @@ class ColumnsPreparation(Preparation):
         Raises:
             InputError: no column is left.
         """
-        frame, columns, notes = inputs.frame, [], []
-        constant, ids = [], []
-        for name in frame.columns:
-            column = _fit_number(frame[name]) if _is_number(frame[name]) else _fit_category(frame[name])
-            if column is not None:
-                columns.append(column)
-            elif _is_number(frame[name]) or frame[name].n_unique() <= 1:
-                constant.append(name)
-            else:
-                ids.append(name)
-        if constant:
-            notes.append(f"left out, constant: {_listed(constant)}")
-        if ids:
-            notes.append(f"left out, every row has its own value: {_listed(ids)}")
+        columns, notes = fitted_columns(inputs.frame)
         if not columns:
             raise InputError(f"no column tells rows apart ({'; '.join(notes) or 'there is none'})")
-        return cls(tuple(columns), tuple(notes))
+        return cls(columns, notes)
 
     def prepare(self, inputs: Any) -> DenseRows:
         """(rows, features) float32.
@@ -122,11 +109,7 @@ class ColumnsPreparation(Preparation):
         Raises:
             InputError: a column is missing, or holds text where numbers were.
         """
-        absent = [column.name for column in self.columns if column.name not in inputs.frame.columns]
-        if absent:
-            raise InputError(
-                f"missing columns: {_listed(absent)}; training had them (their cells may be empty)"
-            )
+        require_columns(inputs.frame, [column.name for column in self.columns])
         plain = [column for column in self.columns if column not in self._embedded]
         parts = [part for column in plain for part in column.features(inputs.frame[column.name])]
         for column in self._embedded:
@@ -145,6 +128,32 @@ class ColumnsPreparation(Preparation):
     def from_state(cls, config: Mapping[str, Any], arrays: Mapping[str, Any]) -> "ColumnsPreparation":  # noqa: ARG003
         """The preparation that gave this state."""
         return cls(tuple(_column(**column) for column in config["columns"]), tuple(config["notes"]))
+
+
+def fitted_columns(frame: Any) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """The columns of a polars frame that may help, and what was left out, one sentence each."""
+    columns: list[Column] = []
+    constant, ids, notes = [], [], []
+    for name in frame.columns:
+        column = _fit_number(frame[name]) if _is_number(frame[name]) else _fit_category(frame[name])
+        if column is not None:
+            columns.append(column)
+        elif _is_number(frame[name]) or frame[name].n_unique() <= 1:
+            constant.append(name)
+        else:
+            ids.append(name)
+    if constant:
+        notes.append(f"left out, constant: {_listed(constant)}")
+    if ids:
+        notes.append(f"left out, every row has its own value: {_listed(ids)}")
+    return tuple(columns), tuple(notes)
+
+
+def require_columns(frame: Any, names: Iterable[str]) -> None:
+    """Raise `InputError` that names the columns which the frame lacks."""
+    absent = [name for name in names if name not in frame.columns]
+    if absent:
+        raise InputError(f"missing columns: {_listed(absent)}; training had them (their cells may be empty)")
 
 
 def _column(type: str, **fields: Any) -> Column:

@@ -17,8 +17,20 @@ from manyhot.models.head import Head
 from manyhot.models.preparation import Preparation, table_of_preparations
 from manyhot.models.prepared import Batch, InputShape, Prepared, SparseBatch
 
-DEFAULT_PREPARATION = {"columns": "columns", "sparse": "sparse", "text": "tfidf", "image": "image"}
-DEFAULT_ENCODER = {"columns": "mlp", "sparse": "linear", "text": "linear", "image": "smallervgg"}
+DEFAULT_PREPARATION = {
+    "columns": "columns",
+    "sparse": "sparse",
+    "text": "tfidf",
+    "mixed": "mixed",
+    "image": "image",
+}
+DEFAULT_ENCODER = {
+    "columns": "mlp",
+    "sparse": "linear",
+    "text": "linear",
+    "mixed": "linear",
+    "image": "smallervgg",
+}
 
 _HEAD_SPREAD = 0.01
 

@@ -22,7 +22,7 @@ class Preparation(ABC):
 
     name: ClassVar[str]
     reads: ClassVar[str]
-    """The kind of inputs it takes: columns, sparse, text or image."""
+    """The kind of inputs it takes: columns, sparse, text, mixed or image."""
 
     notes: tuple[str, ...] = ()
     """What was left out or assumed while fitting, one sentence each."""
@@ -68,8 +68,16 @@ def table_of_preparations() -> Mapping[str, Any]:
     """Name -> class, for options and for saved states."""
     from manyhot.models.columns import ColumnsPreparation
     from manyhot.models.images import ImagePreparation
+    from manyhot.models.mixed import MixedPreparation
     from manyhot.models.sparse import SparsePreparation
     from manyhot.models.text import HashedPreparation, TfidfPreparation
 
-    classes = (ColumnsPreparation, SparsePreparation, TfidfPreparation, HashedPreparation, ImagePreparation)
+    classes = (
+        ColumnsPreparation,
+        SparsePreparation,
+        TfidfPreparation,
+        HashedPreparation,
+        MixedPreparation,
+        ImagePreparation,
+    )
     return MappingProxyType({each.name: each for each in classes})

@@ -66,7 +66,7 @@ def is_solved(table: Table, recipe: Recipe) -> bool:
     return (
         recipe.loss == AUTO
         and recipe.training == TrainOptions(seed=recipe.seed)
-        and table.inputs.kind in ("sparse", "text")
+        and table.inputs.kind in ("sparse", "text", "mixed")
         and _is_linear(table, recipe)
         and not table.space.groups
         and not table.targets.is_soft

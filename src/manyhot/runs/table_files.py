@@ -13,14 +13,16 @@ SUFFIXES = {
     "text": (".jsonl", ".parquet"),
     "columns": (".csv", ".parquet"),
     "sparse": (".parquet",),
+    "mixed": (".jsonl", ".parquet"),
     "image": ("",),
 }
 SIDE = 96  # pixels of a written image
 
 
 def write_table(table: Table, path: str | Path) -> list[Path]:
-    """Write a table: texts as .jsonl, columns as .csv, both also as .parquet, images as a folder.
+    """Write a table: texts (alone or with columns) as .jsonl, columns as .csv, images as a folder.
 
+    All but images also as .parquet.
     An image folder has a labels.csv. Groups and parts become the columns `group` and `split`.
 
     Returns:
@@ -46,8 +48,11 @@ def _write_frame(table: Table, path: Path) -> Path:
     import polars as pl
 
     frame = pl.DataFrame({"id": table.row_ids})
-    if table.inputs.kind == "text":
-        frame = frame.with_columns(pl.Series("text", table.inputs.values))
+    if table.inputs.kind in ("text", "mixed"):
+        if table.inputs.kind == "mixed":
+            frame = frame.hstack(table.inputs.frame)
+        else:
+            frame = frame.with_columns(pl.Series("text", table.inputs.values))
         labels = [pl.Series("labels", table.space.decode(table.targets), dtype=pl.List(pl.String))]
     else:
         inputs = table.inputs

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from manyhot.data.inputs import Columns, Inputs, SparseColumns
+from manyhot.data.inputs import Columns, Inputs, Mixed, SparseColumns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,6 +30,8 @@ def feature_gaps(inputs: Inputs) -> Features:
     """Look at every column once."""
     if isinstance(inputs, Columns):
         return _of_frame(inputs.frame)
+    if isinstance(inputs, Mixed):
+        return _of_frame(inputs.columns.frame)
     if isinstance(inputs, SparseColumns):
         return _of_sparse(inputs)
     return Features(0, (), {})

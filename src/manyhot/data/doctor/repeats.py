@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot.data.images import UNREADABLE, Images, Pixels
-from manyhot.data.inputs import Columns, Inputs, SparseColumns, Texts
+from manyhot.data.inputs import Columns, Inputs, Mixed, SparseColumns, Texts
 from manyhot.data.table import Table
 
 
@@ -85,7 +85,7 @@ def _contents(inputs: Inputs) -> Iterable[Any]:
     """Something hashable for each row that is equal where the inputs are; None where there is no input."""
     if isinstance(inputs, Texts):
         return (value or None for value in inputs.values)
-    if isinstance(inputs, Columns):
+    if isinstance(inputs, (Columns, Mixed)):
         return inputs.frame.hash_rows(seed=0).to_list()
     if isinstance(inputs, SparseColumns):
         return _sparse_contents(inputs)
