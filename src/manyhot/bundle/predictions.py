@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from manyhot import _check
 from manyhot._typing import FloatArray
 from manyhot.errors import ShapeError
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 
 _SHOWN = 10  # rows in a repr
 
@@ -19,16 +21,17 @@ class Predictions(Sequence[list[str]]):
     Attributes:
         space: the label space that the columns of `scores` follow.
         row_ids: (rows,) names of the rows: file name, identifier or position.
-        scores: (rows, labels) in [0, 1], float32.
+        scores: (rows, labels) in [0, 1], float32; of a wide label space a CSR of the best of each row.
         decisions: (rows, labels) `Targets`, the labels that were given.
     """
 
     def __init__(
-        self, space: LabelSpace, row_ids: Sequence[str], scores: FloatArray, decisions: Targets
+        self, space: LabelSpace, row_ids: Sequence[str], scores: ScoreMatrix, decisions: Targets
     ) -> None:
-        if not len(row_ids) == len(scores) == len(decisions):
+        rows = scores.shape[0]
+        if not len(row_ids) == rows == len(decisions):
             raise ShapeError(
-                f"expected as many names as rows, got {len(row_ids)} names, {len(scores)} rows of scores, "
+                f"expected as many names as rows, got {len(row_ids)} names, {rows} rows of scores, "
                 f"{len(decisions)} of decisions"
             )
         self.space = space
@@ -55,16 +58,19 @@ class Predictions(Sequence[list[str]]):
         """One JSON-able record a row: `row`, `labels` (best first) and `scores` by label name.
 
         Args:
-            all_scores: scores of every label, in the order of the label space, not only of those given.
+            all_scores: scores of every label, in the order of the label space, not only of those given; of a
+                wide label space those that were kept.
         """
         for row, row_id in enumerate(self.row_ids):
+            columns, scores = self._kept(row)
+            score = dict(zip(columns.tolist(), scores.tolist(), strict=True))
             chosen = self._chosen(row)
-            told = range(len(self.space)) if all_scores else chosen
             yield {
                 "row": row_id,
                 "labels": [self.space.names[column] for column in chosen],
                 "scores": {
-                    self.space.names[column]: round(float(self.scores[row, column]), 6) for column in told
+                    self.space.names[column]: round(score[column], 6)
+                    for column in (score if all_scores else chosen)
                 },
             }
 
@@ -80,24 +86,30 @@ class Predictions(Sequence[list[str]]):
         """Columns given to a row, best score first; of equal scores the first column."""
         matrix = self.decisions.positives
         columns = matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]
-        return columns[np.argsort(-self.scores[row, columns], kind="stable")].tolist()
+        kept, scores = self._kept(row)
+        return columns[np.argsort(-scores[np.searchsorted(kept, columns)], kind="stable")].tolist()
+
+    def _kept(self, row: int) -> tuple[NDArray[np.integer[Any]], FloatArray]:
+        """Columns, ascending, and scores that a row has."""
+        if not issparse(self.scores):
+            return np.arange(len(self.space)), self.scores[row]
+        cells = slice(*self.scores.indptr[row : row + 2])
+        return self.scores.indices[cells], self.scores.data[cells]
 
 
-def best(scores: FloatArray, topk: int | None = None, floor: float | None = None) -> Targets:
+def best(scores: ScoreMatrix, topk: int | None = None, floor: float | None = None) -> Targets:
     """The labels that score highest: at most `topk` of a row, none below `floor`.
 
     Args:
-        scores: (rows, labels) in [0, 1].
+        scores: (rows, labels) in [0, 1], dense or CSR.
         topk: labels a row at most, >= 1; None for no limit.
         floor: lowest score that counts, in [0, 1]; None for no floor.
     """
-    width = scores.shape[1]
+    from manyhot.decide.top_k import highest
+
     if topk is not None:
         _check.at_least("topk", topk, 1)
     if floor is not None:
         _check.between("floor", floor, 0, 1)
-    order = np.argsort(-scores, axis=1, kind="stable")[:, : min(topk or width, width)]
-    kept = np.take_along_axis(scores, order, axis=1) >= (0 if floor is None else floor)
-    return Targets.from_index_lists(
-        [row[keep].tolist() for row, keep in zip(order, kept, strict=True)], width
-    )
+    width = scores.shape[1]
+    return highest(scores, min(topk or width, width), 0.0 if floor is None else floor)

@@ -7,7 +7,7 @@ from manyhot._typing import FloatArray
 from manyhot.bundle.manifest import Origin
 from manyhot.bundle.predictions import Predictions, best
 from manyhot.bundle.rows import inputs_of
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 
 if TYPE_CHECKING:
     from manyhot.data.inputs import Kind
@@ -53,6 +53,10 @@ class Predictor:
         """Scores of rows in any form of `inputs_of`: (rows, labels) float32 in [0, 1]."""
         return self.model.scores(inputs_of(rows, self.kind))
 
+    def kept_scores(self, rows: Any) -> ScoreMatrix:
+        """The scores to decide by: all, or of a wide label space the best of each row as CSR."""
+        return self.model.kept_scores(inputs_of(rows, self.kind))
+
     def decide(self, scores: Any) -> Targets:
         """The label set of each row of scores, by the fitted rule."""
         return self.rule.decide(scores)
@@ -79,7 +83,7 @@ class Predictor:
             OptionError: topk < 1, or floor outside [0, 1].
         """
         inputs = inputs_of(rows, self.kind)
-        scores = self.model.scores(inputs)
+        scores = self.model.kept_scores(inputs, topk or 0)
         fitted = topk is None and floor is None
         decisions = self.decide(scores) if fitted else best(scores, topk, floor)
         return Predictions(self.space, row_ids if row_ids is not None else _names(inputs), scores, decisions)

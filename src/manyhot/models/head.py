@@ -10,6 +10,12 @@ from torch import Tensor, nn
 from manyhot.labels import Group, LabelSpace, Targets
 from manyhot.models.layers import SparseLinear
 
+WIDE = 2_000
+"""From so many labels on a space is wide: its logits, scores and targets are never held as whole matrices."""
+
+CHUNK_CELLS = 2**22
+"""Logits that `Head.best` holds at once: 16 MB."""
+
 
 class Head(nn.Module):
     """One linear layer over all labels, sigmoid on independent ones, softmax inside exclusive groups.
@@ -44,6 +50,34 @@ class Head(nn.Module):
                 inside = torch.cat([inside, inside.new_zeros(len(inside), 1)], dim=1)
             scores = scores.index_copy(1, columns, torch.softmax(inside, dim=1)[:, : len(columns)])
         return scores
+
+    def best(self, hidden: Any, k: int) -> tuple[Tensor, Tensor]:
+        """Columns and scores (rows, k) of the k highest labels of each row, highest first.
+
+        The labels are walked in chunks; only exclusive groups and compressed rows need all logits of these
+        rows at once.
+
+        Args:
+            hidden: (rows, width), or a `SparseBatch`.
+            k: at most the number of labels.
+        """
+        if self._groups or isinstance(self.layer, SparseLinear):
+            values, columns = self.scores(self(hidden)).topk(k)
+            return columns, values
+        weight, bias = self.layer.weight, self.layer.bias
+        chunk = max(k, CHUNK_CELLS // max(1, len(hidden)))
+        values, columns = (
+            hidden.new_empty(len(hidden), 0),
+            hidden.new_empty(len(hidden), 0, dtype=torch.int64),
+        )
+        for start in range(0, len(weight), chunk):
+            stop = min(start + chunk, len(weight))
+            logits = nn.functional.linear(hidden, weight[start:stop], bias[start:stop])
+            above, places = logits.topk(min(k, stop - start))
+            values, columns = torch.cat([values, above], 1), torch.cat([columns, places + start], 1)
+            values, order = values.topk(min(k, stop))
+            columns = columns.gather(1, order)
+        return columns, torch.sigmoid(values.float())
 
     @torch.no_grad()
     def start_at_prior(self, space: LabelSpace, targets: Targets) -> None:

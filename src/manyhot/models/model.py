@@ -1,19 +1,21 @@
 """A model: preparation of raw inputs, encoder, head."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from manyhot import _check
 from manyhot.errors import InputError, OptionError
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, ScoreMatrix, Targets
+from manyhot.models.best_scores import KEPT, BestScores
 from manyhot.models.encoders import ENCODERS, Linear, output_width
-from manyhot.models.head import Head
+from manyhot.models.head import WIDE, Head
 from manyhot.models.preparation import Preparation, table_of_preparations
 from manyhot.models.prepared import Batch, InputShape, Prepared, SparseBatch
 
@@ -148,18 +150,50 @@ class Model(nn.Module):
         rows = self.prepare(inputs) if hasattr(inputs, "kind") else inputs
         return self._in_batches(rows, batch_size, self.head.scores)
 
-    def _in_batches(self, rows: Prepared, batch_size: int, finish: Any) -> NDArray[np.float32]:
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are so many labels that only the best scores of a row are kept."""
+        return len(self.space) >= WIDE
+
+    def kept_scores(self, inputs: Any, least: int = KEPT) -> ScoreMatrix:
+        """Scores to decide and to measure by: all of them; of a wide label space the 100 best of each row.
+
+        Args:
+            inputs: raw inputs, or prepared rows.
+            least: keep at least so many of each row.
+        """
+        return self.best_scores(inputs, max(KEPT, least)) if self.is_wide else self.scores(inputs)
+
+    @torch.no_grad()
+    def best_scores(self, inputs: Any, k: int = KEPT, batch_size: int = 256) -> csr_array:
+        """The k highest scores of each row of raw inputs or prepared rows, never all of them at once.
+
+        Returns:
+            CSR (rows, labels) float32, as many cells in each row, columns ascending.
+        """
+        rows = self.prepare(inputs) if hasattr(inputs, "kind") else inputs
+        kept = BestScores(len(rows), len(self.space), k)
+        for part, hidden in self.hidden(rows, batch_size):
+            kept.put(part, *self.head.best(hidden, kept.k))
+        return kept.matrix()
+
+    def hidden(self, rows: Prepared, batch_size: int = 256) -> Iterator[tuple[Tensor, Any]]:
+        """(row numbers, what the encoder makes of them), batch by batch; dropout is off meanwhile."""
         _check.at_least("batch_size", batch_size, 1)
-        result = np.empty((len(rows), len(self.space)), np.float32)
         starts = [*range(0, len(rows), batch_size), len(rows)]
         plan = [torch.arange(start, stop) for start, stop in pairwise(starts)]
         training = self.training
         self.eval()
         try:
             for part, batch in zip(plan, rows.batches(plan), strict=True):
-                result[part[0] : part[-1] + 1] = finish(self(self.to_input(batch))).cpu().numpy()
+                yield part, self.encoder(self.to_input(batch))
         finally:
             self.train(training)
+
+    def _in_batches(self, rows: Prepared, batch_size: int, finish: Any) -> NDArray[np.float32]:
+        result = np.empty((len(rows), len(self.space)), np.float32)
+        for part, hidden in self.hidden(rows, batch_size):
+            result[part[0] : part[-1] + 1] = finish(self.head(hidden)).cpu().numpy()
         return result
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Any]]:

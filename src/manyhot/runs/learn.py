@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from manyhot._typing import FloatArray
 from manyhot.data import Table, folds
 from manyhot.decide import Cuts, Decision, GroupChoice, rule_for
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 from manyhot.losses import label_weights, losses_for
-from manyhot.models import Model
+from manyhot.models import Model, best_of, stacked
 from manyhot.models.model import DEFAULT_ENCODER
 from manyhot.runs.events import CutsTuned, FoldBegan, Listener, ModelBuilt
 from manyhot.runs.recipe import Recipe
@@ -43,7 +42,7 @@ class Learned:
         rule: fitted.
         how: how the rows were scored that the rule was fitted on, in words.
         tuned: these rows.
-        scores: (rows, labels), their scores.
+        scores: (rows, labels), their scores; of a wide label space the best of each row, CSR.
     """
 
     model: Model
@@ -52,7 +51,7 @@ class Learned:
     rule: Decision
     how: str
     tuned: Table
-    scores: FloatArray
+    scores: ScoreMatrix
 
 
 def learns_out_of_fold(table: Table, recipe: Recipe) -> bool:
@@ -87,7 +86,7 @@ def learn_with_validation(
         history, loss = solved.history, SOLVED_LOSS
     else:
         model, history, loss = _trained(rows, valid, recipe, checkpoints, tell)
-    scores = model.scores(valid.inputs)
+    scores = model.kept_scores(valid.inputs)
     how = f"on {len(valid):,} validation rows"
     rule = _tuned(valid, scores, recipe, row_names, how, tell)
     return Learned(model, history, loss, rule, how, valid, scores)
@@ -100,6 +99,7 @@ def learn_out_of_fold(
     if is_solved(rows, recipe):
         model, solved = _solved(rows, recipe, tell)
         history, loss, scores = solved.history, SOLVED_LOSS, solved.out_of_fold
+        scores = best_of(scores) if model.is_wide else scores
     else:
         model, history, loss = _trained(rows, None, recipe, checkpoints, tell)
         scores = _scored_by_folds(rows, recipe, checkpoints, tell)
@@ -108,15 +108,16 @@ def learn_out_of_fold(
     return Learned(model, history, loss, rule, how, rows, scores)
 
 
-def _scored_by_folds(rows: Table, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> FloatArray:
-    scores = np.empty(rows.targets.shape, np.float32)
+def _scored_by_folds(rows: Table, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> ScoreMatrix:
+    scores, places = [], []
     parts = folds(rows.targets, FOLDS, groups=rows.group, seed=recipe.seed)
     for number, (inside, outside) in enumerate(parts):
         tell(FoldBegan(number + 1, FOLDS))
         own = None if checkpoints is None else checkpoints / f"fold-{number + 1}"
         fold_model, _, _ = _trained(rows.take(inside), None, recipe, own, _only_interrupts)
-        scores[outside] = fold_model.scores(rows.take(outside).inputs)
-    return scores
+        scores.append(fold_model.kept_scores(rows.take(outside).inputs))
+        places.append(outside)
+    return stacked(scores)[np.argsort(np.concatenate(places))]
 
 
 def at_half(space: LabelSpace) -> Decision:
@@ -190,7 +191,7 @@ def _built(rows: Table, recipe: Recipe) -> Model:
 
 
 def _tuned(
-    rows: Table, scores: FloatArray, recipe: Recipe, row_names: Any, how: str, tell: Listener
+    rows: Table, scores: ScoreMatrix, recipe: Recipe, row_names: Any, how: str, tell: Listener
 ) -> Decision:
     rule = rule_for(rows.space, recipe.goal).fit(
         scores, hard(rows.targets), space=rows.space, goal=recipe.goal, rows=row_names

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from manyhot._typing import FloatArray
 from manyhot.bundle import Origin, Predictions, Predictor, read_bundle
 from manyhot.data import Table
 from manyhot.errors import InputError, RunError
-from manyhot.labels import LabelSpace
+from manyhot.labels import LabelSpace, ScoreMatrix
 from manyhot.runs.digest import digest_of
 from manyhot.runs.scores_file import test_row_ids
 from manyhot.runs.source import is_embedded, open_data
@@ -36,9 +35,9 @@ class Made:
     origin: Origin
     history: "History"
     tuned: Table
-    tuned_scores: FloatArray
+    tuned_scores: ScoreMatrix
     test: Table
-    test_scores: FloatArray
+    test_scores: ScoreMatrix
 
 
 class Run:
@@ -139,7 +138,7 @@ class Run:
         digest = digest_of(table)
         table = self.rows_to_judge(table, digest)
         self.predictor.rule.check_rows(named_rows(digest, table), allow_tuned_rows=allow_tuned_rows)
-        scores = self.predictor.scores(table.inputs)
+        scores = self.predictor.kept_scores(table.inputs)
         return evaluate(table.targets, scores, self.predictor.decide(scores), space=self.space)
 
     def rows_to_judge(self, table: Table, digest: str) -> Table:

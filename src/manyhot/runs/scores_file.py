@@ -1,14 +1,16 @@
 """`predictions.parquet`: scores of the rows that tuned and judged a run, so that both can be done again."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from manyhot._typing import FloatArray
 from manyhot.bundle.atomic import replacing
 from manyhot.errors import RunError
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 
 NAME = "predictions.parquet"
 # Up to so many cells every score is kept, beyond it the best of each row.
@@ -21,7 +23,7 @@ def write_scores(
     row_ids: NDArray[np.str_],
     parts: NDArray[np.str_],
     targets: Targets,
-    scores: FloatArray,
+    scores: ScoreMatrix,
     decisions: Targets,
 ) -> None:
     """Write one line a row: its name and part, true and given labels, and its scores by label number.
@@ -31,14 +33,14 @@ def write_scores(
     """
     import polars as pl
 
-    columns = _kept_columns(scores)
+    columns, values = _kept(scores)
     content = {
         "row": row_ids,
         "part": parts,
         "labels": pl.Series(space.decode(targets), dtype=pl.List(pl.String)),
         "predicted": pl.Series(space.decode(decisions), dtype=pl.List(pl.String)),
         "columns": pl.Series(columns.astype(np.int32)),
-        "scores": pl.Series(np.take_along_axis(scores, columns, axis=1).astype(np.float32)),
+        "scores": pl.Series(values.astype(np.float32)),
     }
     if targets.unknown is not None:
         unknown = space.decode(Targets(targets.unknown))
@@ -64,8 +66,14 @@ def test_row_ids(folder: Path) -> NDArray[np.str_]:
     return frame.filter(pl.col("part") == "test")["row"].to_numpy().astype(np.str_)
 
 
-def _kept_columns(scores: FloatArray) -> NDArray[np.int64]:
+def _kept(scores: ScoreMatrix) -> tuple[NDArray[np.integer[Any]], FloatArray]:
+    """Label numbers and scores (rows, kept)."""
+    from manyhot.models import best_of
+
     rows, width = scores.shape
-    if rows * width <= ALL_CELLS:
-        return np.broadcast_to(np.arange(width), (rows, width))
-    return np.argsort(-scores, axis=1, kind="stable")[:, :BEST]
+    if not issparse(scores) and rows * width <= ALL_CELLS:
+        return np.broadcast_to(np.arange(width), (rows, width)), scores
+    kept = scores if issparse(scores) else best_of(scores, BEST)
+    values, columns = (cells.reshape(rows, -1) for cells in (kept.data, kept.indices))
+    order = np.argsort(-values, axis=1, kind="stable")
+    return np.take_along_axis(columns, order, axis=1), np.take_along_axis(values, order, axis=1)

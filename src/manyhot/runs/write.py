@@ -9,6 +9,7 @@ import numpy as np
 from manyhot.bundle import write_bundle
 from manyhot.bundle.atomic import replacing, telling_disk_errors, write_bytes
 from manyhot.labels import Targets
+from manyhot.models import stacked
 from manyhot.runs.run import CHECKPOINTS, HISTORY, METRICS, Made, Run
 from manyhot.runs.scores_file import NAME as SCORES
 from manyhot.runs.scores_file import write_scores
@@ -46,7 +47,7 @@ def write_run(run: Run, folder: Path, made: Made) -> None:
 
 def _write_scores(folder: Path, run: Run, made: Made) -> None:
     tables = [made.tuned, made.test]
-    scores = np.concatenate([made.tuned_scores, made.test_scores])
+    scores = stacked([made.tuned_scores, made.test_scores])
     write_scores(
         folder,
         run.space,
