@@ -1,7 +1,11 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
 from pathlib import Path
+
+# What several tests start is in modules beside this one.
+sys.path.append(str(Path(__file__).parent))
 
 # Two cores are shared by everything that a test run starts; one thread is faster than two that wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -16,7 +16,7 @@ ROWS = 60
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """A CSV with a text, a title of its own in each row, a number, a category, a row number and a constant."""
+    """A CSV with a text, a title of its own in each row, a number, a category, a line number, a constant."""
     rng = np.random.default_rng(0)
     kinds = rng.choice(["dress", "jeans"], ROWS)
     brands = rng.choice(["north", "south"], ROWS)

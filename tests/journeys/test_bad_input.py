@@ -7,7 +7,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 import zlib
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import manyhot as mh
+from forked import Starter
 from manyhot.cli import main
 
 
@@ -31,6 +31,12 @@ def manyhot(tmp_path, monkeypatch):
         return result
 
     return call
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a command in a process of its own: start("fit", "toy") -> `Command`."""
+    return Starter(tmp_path)
 
 
 def refused(result, *words, code=1):
@@ -200,7 +206,7 @@ def test_ten_megabytes_in_one_cell(manyhot):
     write_posts("posts.csv", rows=40)
     with Path("posts.csv").open("a") as file:
         file.write(f'"{"sport money " * 900_000}",sport\n')
-    result = manyhot("fit", "posts.csv", "--epochs", "1")
+    result = manyhot("fit", "posts.csv", "--epochs", "1", "--encoder", "mlp")
     assert result.exit_code == 0, result.output
     assert "41 rows" in result.stdout
 
@@ -227,27 +233,17 @@ def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536))
 
 
-def command(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "manyhot", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
-
-
 @pytest.mark.slow
-def test_a_file_that_may_not_grow_loses_nothing(tmp_path):
+def test_a_file_that_may_not_grow_loses_nothing(start, tmp_path):
     fit = ["fit", "toy", "--epochs", "2", "--out", "run", "--encoder", "mlp"]
-    full = command(*fit, "--set", "checkpoint_seconds=0", cwd=tmp_path, preexec_fn=limit_file_size)
-    assert full.returncode == 1
+    full = start(*fit, "--set", "checkpoint_seconds=0", before=limit_file_size)
+    assert full.wait() == 1
     assert "Traceback" not in full.stderr
     assert "make room" in full.stderr
     assert not (tmp_path / "run" / "manyhot.json").exists()
     assert not list((tmp_path / "run").glob("**/*.part*"))
-    whole = command("fit", "--resume", "run", "--json", cwd=tmp_path)
-    assert whole.returncode == 0, whole.stderr
+    whole = start("fit", "--resume", "run", "--json")
+    assert whole.wait() == 0, whole.stderr
     assert json.loads(whole.stdout)["test"]["tuned"]["metrics"]["exact"]["value"] > 0.3
 
 
@@ -269,11 +265,9 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_the_last_good_state(small_disk, tmp_path):
-    full = command(
-        "fit", "toy", "--epochs", "2", "--out", small_disk / "run", "--encoder", "mlp", cwd=tmp_path
-    )
-    assert full.returncode == 1
+def test_a_full_disk_keeps_the_last_good_state(start, small_disk):
+    full = start("fit", "toy", "--epochs", "2", "--out", small_disk / "run", "--encoder", "mlp")
+    assert full.wait() == 1
     assert "make room" in full.stderr
     assert "Traceback" not in full.stderr
     assert not (small_disk / "run" / "manyhot.json").exists()
@@ -282,52 +276,31 @@ def test_a_full_disk_keeps_the_last_good_state(small_disk, tmp_path):
 # ------------------------------------------------------------------ Ctrl-C and kill
 
 
-def wait_for(process, wanted, seconds=120):
-    """Read standard error until a line holds the wanted words."""
-    begin = time.monotonic()
-    while time.monotonic() - begin < seconds:
-        line = process.stderr.readline()
-        if wanted in line:
-            return
-        assert line or process.poll() is None, "the process ended early"
-    raise AssertionError(f"{wanted!r} was not printed in {seconds} s")
-
-
-def begin_fit(folder, *more):
-    fit = ["fit", "toy", "--epochs", "400", "--patience", "0", "--out", "run", "--encoder", "mlp", *more]
-    return subprocess.Popen(
-        [sys.executable, "-m", "manyhot", *fit],
-        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
 @pytest.mark.slow
-def test_ctrl_c_in_mid_epoch_says_how_to_go_on(tmp_path):
-    process = begin_fit(tmp_path)
-    wait_for(process, "epoch ")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert "stopped: what was trained is kept: go on with `manyhot fit --resume run`" in errors
-    assert "Traceback" not in errors
-    refusal = command("predict", "run", "x.csv", cwd=tmp_path)
+def test_ctrl_c_in_mid_epoch_says_how_to_go_on(start):
+    process = start("fit", "toy", "--epochs", "400", "--patience", "0", "--out", "run", "--encoder", "mlp")
+    process.wait_for("epoch ")
+    process.send(signal.SIGINT)
+    assert process.wait() == 1
+    assert "stopped: what was trained is kept: go on with `manyhot fit --resume run`" in process.stderr
+    assert "Traceback" not in process.stderr
+    refusal = start("predict", "run", "x.csv")
+    assert refusal.wait() == 1
     assert "the run in run is not finished: go on with `manyhot fit --resume run`" in refusal.stderr
 
 
 @pytest.mark.slow
-def test_a_killed_fit_goes_on_to_the_same_run(tmp_path):
-    options = ["--epochs", "12", "--patience", "0", "--encoder", "mlp", "--set", "checkpoint_seconds=0"]
-    assert command("fit", "toy", "--out", "whole", *options, cwd=tmp_path).returncode == 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "manyhot", "fit", "toy", "--out", "run", *options],
-        cwd=tmp_path, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    wait_for(process, "epoch 3")
-    process.kill()
-    process.communicate()
+def test_a_killed_fit_goes_on_to_the_same_run(start, tmp_path):
+    options = ["--epochs", "12", "--patience", "0", "--encoder", "mlp", "--batch-size", "512"]
+    options += ["--set", "checkpoint_seconds=0"]
+    assert start("fit", "toy", "--out", "whole", *options).wait() == 0
+    process = start("fit", "toy", "--out", "run", *options)
+    process.wait_for("epoch 3")
+    process.send(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "run" / "manyhot.json").exists()
-    resumed = command("fit", "--resume", "run", cwd=tmp_path)
-    assert resumed.returncode == 0, resumed.stderr
+    resumed = start("fit", "--resume", "run")
+    assert resumed.wait() == 0, resumed.stderr
     assert "going on from step" in resumed.stdout
     same = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "whole")]
     assert same[0] == same[1]
