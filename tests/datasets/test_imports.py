@@ -4,7 +4,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from manyhot.datasets.imports import imports, module_snippets
+from manyhot.datasets.imports import imports, library_snippets, module_snippets
 from manyhot.errors import InputError
 
 SOURCE = textwrap.dedent(
@@ -110,6 +110,7 @@ def test_a_known_function_has_its_labels(table):
 
 
 def test_the_same_rows_in_the_same_order_every_time(table):
+    library_snippets.cache_clear()
     again = imports(min_count=100)
     kept = table.space.columns(again.space.names)
     rows = np.flatnonzero(table.targets.columns(kept).row_counts())

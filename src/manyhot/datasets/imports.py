@@ -8,6 +8,7 @@ import textwrap
 import tokenize
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,10 +50,10 @@ def imports(min_count: int = 20) -> Table:
         InputError: this Python has no source files of its library.
     """
     at_least("min_count", min_count, 1)
-    snippets = list(_unique(_snippets(Path(sysconfig.get_paths()["stdlib"]))))
+    snippets = library_snippets()
     counts = Counter(label for snippet in snippets for label in snippet.uses)
     space = LabelSpace(tuple(sorted(label for label, count in counts.items() if count >= min_count)))
-    snippets = [snippet for snippet in snippets if any(label in space for label in snippet.uses)]
+    snippets = tuple(snippet for snippet in snippets if any(label in space for label in snippet.uses))
     if not snippets:
         raise InputError(
             "this Python has no source files of its standard library; use another embedded data set"
@@ -70,6 +71,12 @@ def imports(min_count: int = 20) -> Table:
         row_ids=[f"{snippet.module}:{snippet.line}" for snippet in snippets],
         sentence=sentence,
     )
+
+
+@cache
+def library_snippets() -> tuple[Snippet, ...]:
+    """All code with a use, read and parsed once a process: that takes seconds."""
+    return tuple(_unique(_snippets(Path(sysconfig.get_paths()["stdlib"]))))
 
 
 def _unique(snippets: Iterable[Snippet]) -> Iterator[Snippet]:
