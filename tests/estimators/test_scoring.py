@@ -87,5 +87,5 @@ def test_propensities_come_from_the_training_rows(fitted):
     assert scorer("psp@3", train=y)(model, X, y) > 0
     with pytest.raises(InputError, match="train=y_train"):
         scorer("psp@3")
-    with pytest.raises(OptionError, match="metric .f1_makro. is none of .* did you mean f1_macro"):
+    with pytest.raises(OptionError, match=r"metric .f1_makro. is none of .* did you mean f1_macro"):
         scorer("f1_makro")

@@ -89,7 +89,7 @@ def test_refuses_what_it_cannot_do(data):
     X, y = data
     with pytest.raises(OptionError, match="valid must be in"):
         quick(valid=1.0).fit(X, y)
-    with pytest.raises(OptionError, match="loss .bcee. is none of the .* did you mean bce"):
+    with pytest.raises(OptionError, match=r"loss .bcee. is none of the .* did you mean bce"):
         quick(loss="bcee").fit(X, y)
     with pytest.raises(InputError, match="one class"):
         quick().fit(X, np.zeros(160))

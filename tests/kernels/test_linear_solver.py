@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, random_array
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
 from manyhot.kernels.linear_solver import Effort, Problem, solve
@@ -26,7 +26,8 @@ def problem(features, truth, logistic, **changes):
         "positive_weight": np.ones(truth.shape[1]),
         "bias": 1.0,
     }
-    return Problem(features, csr_array(truth), logistic=logistic, **{**given, **changes})
+    loss = "logistic" if logistic else "squared_hinge"
+    return Problem(features, csr_array(truth), **{"loss": loss, **given, **changes})
 
 
 def liblinear(logistic, C, **options):
@@ -44,6 +45,16 @@ def test_coefficients_are_liblinears(logistic, C):
         wanted = liblinear(logistic, C).fit(features, truth[:, label])
         np.testing.assert_allclose(found.weights[:, label], wanted.coef_[0], atol=2e-3, rtol=1e-3)
         np.testing.assert_allclose(found.intercepts[label], wanted.intercept_[0], atol=2e-3)
+
+
+def test_the_squared_loss_is_ridge_regression_of_signs():
+    features, truth = drawn()
+    weight = np.random.default_rng(1).integers(0, 4, len(truth)).astype(float)
+    found = solve(problem(features, truth, False, loss="squared", row_weight=weight), [0.5], EXACT)[0]
+    constant = np.column_stack([features.toarray(), np.ones(len(truth))])
+    wanted = Ridge(alpha=1.0, fit_intercept=False).fit(constant, 2 * truth - 1, sample_weight=weight)
+    np.testing.assert_allclose(found.weights, wanted.coef_[:, :-1].T, atol=1e-4)
+    np.testing.assert_allclose(found.intercepts, wanted.coef_[:, -1], atol=1e-4)
 
 
 def test_a_large_strength_of_the_logistic_loss_converges_too():

@@ -14,15 +14,13 @@ from manyhot._typing import BoolArray
 from manyhot.decide import Decision, Rule, rule_for
 from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.estimators.base import LabelClassifier
-from manyhot.estimators.folds import fold_of_rows
 from manyhot.estimators.forms import LabelForm
-from manyhot.estimators.narrow import solve_narrow
+from manyhot.estimators.landmarks import Landmarks
+from manyhot.estimators.solvers import FOLD_PASSES, Task, solve_task
 from manyhot.estimators.strongest import strongest
-from manyhot.kernels.linear_solver import Effort, Problem, solve
+from manyhot.kernels.linear_solver import Effort
 from manyhot.labels import LabelSpace, Targets
 
-NARROW_WORK = 1e10  # multiplications that Newton's method may cost: a second or so
-FOLD_PASSES = 2
 TAIL = 0.05  # probability from which on the squared hinge's go on as a tail
 
 
@@ -34,30 +32,36 @@ class LinearManyHot(LabelClassifier):
     is tuned on these scores.
 
     Args:
-        loss: "squared_hinge" (ranks best, fastest) or "logistic" (calibrated probabilities).
+        loss: "squared_hinge" (ranks best, fastest on sparse rows), "logistic" (calibrated probabilities) or
+            "squared" (fastest on few features: all labels at once).
         C: inverse strength of the regularisation, > 0. Of several values, each is solved from the last, and
             the one with the best `goal` (without a goal: f1_macro) on out-of-fold scores is kept.
         goal: what the cuts are tuned for: a goal of `manyhot.decide`, such as "f1_macro" or
             "precision >= 0.9", or a goal for each label. None cuts where the model does: at margin 0.
+        landmarks: 0 is linear in the features. Else so many training rows are drawn, those with many labels
+            and stored features sooner, and the model is linear in a row's Gaussian similarities to them: of a
+            kernel machine what a linear model can afford. Wants features of like scale, and loss "squared".
         rule: a rule of `manyhot.decide` in place of a cut for each label.
         pos_weight: of the positive cells' losses: None, "balanced", "sqrt", "effective", (labels,) or
             {name: weight}.
         intercept_scaling: value of the constant column; 0 is no intercept.
         cv: folds of the out-of-fold scores: their number, a splitter, or (training, test) rows. "newton"
             needs none: its scores are leave-one-out.
-        solver: "newton" (few features; exact), "dual" (coordinate descent), or "auto" by their cost.
+        solver: "newton" (few features; exact), "dual" (coordinate descent), or "auto" by their cost; the
+            squared loss with landmarks is always solved exactly.
         tol: of "dual": a label is solved when its dual variables move less than this share in a pass.
         max_iter: passes over the rows, at most.
         random_state: integer seed of the order of rows and of the folds.
 
     Attributes:
-        coef_: (labels, features); one row for two classes.
+        coef_: (labels, features), or (labels, landmarks); one row for two classes.
         intercept_: (labels,).
         cuts_: (labels,) a label is assigned where its margin reaches its cut.
         rule_: the fitted rule, None without a goal.
         C_: the C that was kept.
         path_: for each C its figure on out-of-fold scores, where several were given.
         n_iter_: most passes (steps of Newton's method) that a label took.
+        landmarks_: the fitted `Landmarks`, None without any.
 
     Example:
         >>> clf = LinearManyHot().fit([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [["b"], ["a"], ["a", "b"]])
@@ -69,6 +73,7 @@ class LinearManyHot(LabelClassifier):
     intercept_: NDArray[Any]
     cuts_: NDArray[np.float64]
     rule_: Decision | None
+    landmarks_: Landmarks | None
 
     def __init__(
         self,
@@ -77,6 +82,7 @@ class LinearManyHot(LabelClassifier):
         C: float | Sequence[float] = 1.0,
         goal: Any = None,
         rule: Rule | None = None,
+        landmarks: int = 0,
         pos_weight: Any = None,
         intercept_scaling: float = 1.0,
         cv: Any = 4,
@@ -89,6 +95,7 @@ class LinearManyHot(LabelClassifier):
         self.C = C
         self.goal = goal
         self.rule = rule
+        self.landmarks = landmarks
         self.pos_weight = pos_weight
         self.intercept_scaling = intercept_scaling
         self.cv = cv
@@ -117,19 +124,33 @@ class LinearManyHot(LabelClassifier):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         targets, form = _columns_to_learn(targets, self.form_, weight)
         tunes = form is not None and (self.goal is not None or self.rule is not None)
-        wanted = tunes or len(strengths) > 1
-        found = self._solve(X, targets, weight, strengths, leave_out=wanted)
+        self.landmarks_ = self._drawn(X, targets, weight)
+        found = solve_task(
+            Task(
+                X if self.landmarks_ is None else self.landmarks_.features(X),
+                targets,
+                weight,
+                self._positive_weights(targets),
+                float(self.intercept_scaling),
+                self.loss,
+            ),
+            strengths,
+            solver=self.solver if self.landmarks_ is None or self.loss != "squared" else "newton",
+            effort=Effort(self.tol, self.max_iter, min(FOLD_PASSES, self.max_iter), self.random_state),
+            cv=self.cv,
+            leave_out=tunes or len(strengths) > 1,
+        )
         kept = 0
         if len(strengths) > 1:
-            figures = [self._figure(left_out, targets) for _, _, left_out, _ in found]
+            figures = [self._figure(each.left_out, targets) for each in found]
             self.path_ = dict(zip(strengths, figures, strict=True))
             kept = int(np.argmax(figures))
-        self.C_ = strengths[kept]
-        coefficients, self.intercept_, left_out, self.n_iter_ = found[kept]
-        self.coef_ = np.ascontiguousarray(coefficients)
+        best = found[kept]
+        self.C_, self.n_iter_ = strengths[kept], best.steps
+        self.coef_, self.intercept_ = np.ascontiguousarray(best.coefficients), best.intercepts
         self.cuts_, self.rule_ = np.zeros(len(self.intercept_)), None
         if tunes and form is not None:
-            self._tune(left_out, targets, form.space)
+            self._tune(best.left_out, targets, form.space)
         return self
 
     def decision_function(self, X: Any) -> NDArray[Any]:
@@ -140,13 +161,13 @@ class LinearManyHot(LabelClassifier):
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities (rows, labels); those of classes add up to 1.
 
-        The logistic function of margins; or for the squared hinge (1 + m) / 2, which its minimum estimates,
+        The logistic function of margins; or for squared losses (1 + m) / 2, which their minima estimate,
         with tails that never reach 0 and 1, so that they rank as the margins do.
 
         Source: Zhang, "Statistical behavior and consistency of classification methods", Ann. Stat. 32, 2004.
         """
         margins = self._margins(X)
-        chances = expit(margins) if self.loss == "logistic" else _hinge_chances(margins)
+        chances = expit(margins) if self.loss == "logistic" else _squared_chances(margins)
         if not self.form_.exclusive:
             return chances
         if len(self.classes_) == 2:
@@ -164,6 +185,8 @@ class LinearManyHot(LabelClassifier):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
         coefficients = self.coef_.T
+        if self.landmarks_ is not None:
+            X = self.landmarks_.features(X)
         if issparse(X) and X.dtype != coefficients.dtype:
             X = X.astype(coefficients.dtype)
         product = X @ coefficients
@@ -183,78 +206,23 @@ class LinearManyHot(LabelClassifier):
 
     def _checked_options(self) -> list[float]:
         """The values of C, ascending."""
-        _check.one_of("loss", self.loss, ("squared_hinge", "logistic"))
+        _check.one_of("loss", self.loss, ("squared_hinge", "logistic", "squared"))
         _check.one_of("solver", self.solver, ("auto", "newton", "dual"))
         _check.at_least("max_iter", self.max_iter, 1)
         _check.at_least("tol", self.tol, 0)
         _check.at_least("intercept_scaling", self.intercept_scaling, 0)
+        _check.at_least("landmarks", self.landmarks, 0)
         strengths = sorted(map(float, np.atleast_1d(self.C)))
         if not strengths or not strengths[0] > 0 or not np.isfinite(strengths[-1]):
             raise OptionError(f"C must be > 0 and finite, got {self.C}")
         return strengths
 
-    def _solve(
-        self, X: Any, targets: Targets, weight: NDArray[np.float64], strengths: list[float], leave_out: bool
-    ) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, int]]:
-        """(coefficients, intercepts, scores of left-out rows, passes) for each C."""
-        rows, width = X.shape
-        labels = targets.width
-        positive_weight = self._positive_weights(targets)
-        cost = float(labels) * ((width + 1) ** 2 * rows * 6 + (width + 1) ** 3)
-        if self.solver == "newton" or (self.solver == "auto" and cost * len(strengths) <= NARROW_WORK):
-            return self._solve_narrow(X, targets, weight, positive_weight, strengths, leave_out)
-        matrix = csr_array(X, dtype=np.float32)
-        matrix.sort_indices()
-        problem = Problem(
-            matrix,
-            targets.positives,
-            targets.unknown,
-            weight,
-            positive_weight,
-            float(self.intercept_scaling),
-            self.loss == "logistic",
-        )
-        fold = fold_of_rows(self.cv, X, targets.positives, self.random_state) if leave_out else None
-        effort = Effort(self.tol, self.max_iter, min(FOLD_PASSES, self.max_iter), self.random_state)
-        return [
-            (each.weights.T, each.intercepts, each.out_of_fold, int(each.passes.max(initial=0)))
-            for each in solve(problem, strengths, effort, fold)
-        ]
-
-    def _solve_narrow(
-        self,
-        X: Any,
-        targets: Targets,
-        weight: NDArray[np.float64],
-        positive_weight: NDArray[np.float64],
-        strengths: list[float],
-        leave_out: bool,
-    ) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, int]]:
-        rows, width = X.shape
-        dense = X.toarray() if issparse(X) else X
-        features = np.column_stack([dense, np.full(rows, self.intercept_scaling)]).astype(np.float64)
-        signs, known = 2 * targets.to_dense(np.float64, unknown=0) - 1, targets.known_mask()
-        found = []
-        weights = np.zeros((targets.width, width + 1))
-        for strength in strengths:
-            left_out = np.zeros(signs.shape) if leave_out else None
-            steps = 0
-            for label in range(targets.width):
-                sign = signs[:, label]
-                cost = strength * weight * known[:, label] * np.where(sign > 0, positive_weight[label], 1.0)
-                solution = solve_narrow(
-                    features,
-                    sign,
-                    cost,
-                    logistic=self.loss == "logistic",
-                    start=weights[label],
-                    leave_out=leave_out,
-                )
-                weights[label], steps = solution.weights, max(steps, solution.steps)
-                if left_out is not None:
-                    left_out[:, label] = solution.left_out
-            found.append((weights[:, :-1].copy(), weights[:, -1] * self.intercept_scaling, left_out, steps))
-        return found
+    def _drawn(self, X: Any, targets: Targets, weight: NDArray[np.float64]) -> Landmarks | None:
+        if not self.landmarks:
+            return None
+        stored = np.diff(X.indptr) if issparse(X) else np.ones(len(targets))
+        chance = (1.0 + targets.row_counts()) * (1.0 + stored) * (weight > 0)
+        return Landmarks.drawn(X, self.landmarks, chance, self.random_state)
 
     def _positive_weights(self, targets: Targets) -> NDArray[np.float64]:
         if self.pos_weight is None:
@@ -288,7 +256,7 @@ class LinearManyHot(LabelClassifier):
         return tags
 
 
-def _hinge_chances(margins: NDArray[Any]) -> NDArray[np.float64]:
+def _squared_chances(margins: NDArray[Any]) -> NDArray[np.float64]:
     """(1 + m) / 2 between the tails, which go on with the same value and slope, slowly so as not to tie."""
     size = np.abs(margins.astype(np.float64))
     beyond = np.maximum(size - (1 - 2 * TAIL), 0)

@@ -38,7 +38,7 @@ def solve_narrow(
     sign: NDArray[np.float64],
     strength: NDArray[np.float64],
     *,
-    logistic: bool,
+    loss: str,
     start: NDArray[np.float64],
     leave_out: bool,
 ) -> NarrowSolution:
@@ -48,23 +48,23 @@ def solve_narrow(
         features: (rows, features), a constant column included.
         sign: (rows,) +1 or -1.
         strength: (rows,) >= 0; rows with 0 take part in nothing but are scored.
-        logistic: logistic loss; else squared hinge.
+        loss: "squared_hinge", "logistic" or "squared".
         start: (features,) where to begin.
         leave_out: whether leave-one-out scores are wanted.
     """
     weights, margin = start, sign * (features @ start)
-    value = _value(weights, margin, strength, logistic)
+    value = _value(weights, margin, strength, loss)
     steps, hessian = 0, None
     while steps < STEPS:
         steps += 1
-        slope, curve = _derivatives(margin, strength, logistic)
+        slope, curve = _derivatives(margin, strength, loss)
         gradient = weights + features.T @ (sign * slope)
         hessian = cho_factor(_hessian(features, curve), lower=True, check_finite=False)
         step = cho_solve(hessian, gradient, check_finite=False)
         moved = sign * (features @ step)
         size = 1.0
         for _ in range(HALVINGS):
-            reached = _value(weights - size * step, margin - size * moved, strength, logistic)
+            reached = _value(weights - size * step, margin - size * moved, strength, loss)
             if reached <= value:
                 break
             size /= 2
@@ -76,7 +76,7 @@ def solve_narrow(
             break
     left_out = None
     if leave_out:
-        slope, curve = _derivatives(margin, strength, logistic)
+        slope, curve = _derivatives(margin, strength, loss)
         factor = cho_factor(_hessian(features, curve), lower=True, check_finite=False)
         leverage = np.einsum("ij,ji->i", features, cho_solve(factor, features.T, check_finite=False))
         away = 1.0 - np.minimum(leverage * curve, 1.0 - 1e-9)
@@ -85,21 +85,26 @@ def solve_narrow(
 
 
 def _value(
-    weights: NDArray[np.float64], margin: NDArray[np.float64], strength: NDArray[np.float64], logistic: bool
+    weights: NDArray[np.float64], margin: NDArray[np.float64], strength: NDArray[np.float64], loss: str
 ) -> float:
-    losses = np.logaddexp(0.0, -margin) if logistic else np.square(np.maximum(1.0 - margin, 0.0))
+    losses = np.logaddexp(0.0, -margin) if loss == "logistic" else np.square(_short(margin, loss))
     return float(weights @ weights / 2 + strength @ losses)
 
 
 def _derivatives(
-    margin: NDArray[np.float64], strength: NDArray[np.float64], logistic: bool
+    margin: NDArray[np.float64], strength: NDArray[np.float64], loss: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """First and second derivative of the rows' losses by their margin."""
-    if logistic:
+    if loss == "logistic":
         chance = expit(-margin)
         return -strength * chance, strength * chance * (1 - chance)
-    short = np.maximum(1.0 - margin, 0.0)
-    return -2 * strength * short, 2 * strength * (short > 0)
+    short = _short(margin, loss)
+    return -2 * strength * short, 2 * strength * (short != 0 if loss == "squared_hinge" else 1.0)
+
+
+def _short(margin: NDArray[np.float64], loss: str) -> NDArray[np.float64]:
+    """What margins lack of 1; the hinge does not mind what is beyond."""
+    return 1.0 - margin if loss == "squared" else np.maximum(1.0 - margin, 0.0)
 
 
 def _hessian(features: NDArray[np.float64], curve: NDArray[np.float64]) -> NDArray[np.float64]:

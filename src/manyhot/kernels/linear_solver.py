@@ -40,7 +40,7 @@ class Problem:
         row_weight: (rows,) >= 0; rows of weight 0 take part in nothing.
         positive_weight: (labels,) > 0, of the positive cells.
         bias: value of a constant further feature; 0 is no intercept.
-        logistic: logistic loss; else squared hinge.
+        loss: "squared_hinge", "logistic" or "squared" (distance of the margin from 1, on both sides).
     """
 
     features: csr_array
@@ -49,7 +49,7 @@ class Problem:
     row_weight: NDArray[np.float64]
     positive_weight: NDArray[np.float64]
     bias: float
-    logistic: bool
+    loss: str
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,8 @@ def _solve_block(
     positive_weight = problem.positive_weight[columns].astype(np.float32)
     for strength, solution in zip(strengths, found, strict=True):
         row_strength = (strength * problem.row_weight).astype(np.float32)
-        task = (*cells, *positive, *hidden, bias, squares, problem.logistic, row_strength, positive_weight)
+        kind = (problem.loss == "logistic", np.float32(-np.inf if problem.loss == "squared" else 0))
+        task = (*cells, *positive, *hidden, bias, squares, *kind, row_strength, positive_weight)
         stop = (np.float32(effort.tolerance), effort.seed)
         arguments = (*task, usable.copy(), alpha, weights, effort.passes, *stop)
         solution.passes[columns] = _descend(*arguments)
@@ -251,6 +252,7 @@ def _descend(
     bias,
     squares,
     logistic,
+    floor,
     row_strength,
     positive_weight,
     order,
@@ -260,7 +262,7 @@ def _descend(
     tolerance,
     seed,
 ):
-    """Passes over the rows of `order` until no label moves; alpha >= 0 and weights are changed in place.
+    """Passes over the rows of `order` until no label moves; alpha >= floor and weights are changed in place.
 
     Returns the passes that each label took.
     """
@@ -275,7 +277,7 @@ def _descend(
     moved, total = np.empty(width, np.float64), np.zeros(width, np.float64)
     for i in order:
         for j in range(width):
-            total[j] += alpha[i, j]
+            total[j] += abs(alpha[i, j])
     needed = np.full(width, passes, np.int64)
     state = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x2545F4914F6CDD1D)
     for done in range(1, passes + 1):
@@ -303,14 +305,14 @@ def _descend(
                     cost = two * strength * factor[j]
                     # slope and curvature times the cost, so that a hidden cell (cost 0) stays at 0
                     slope = cost * (sign[j] * margin[j] - one) + own[j]
-                    after = max(own[j] - slope / (cost * square + one), zero)
+                    after = max(own[j] - slope / (cost * square + one), floor)
                     step[j] = after - own[j]
             largest = zero
             for j in range(width):
-                change = step[j]
+                change, before = step[j], own[j]
                 own[j] += change
                 moved[j] += abs(change)
-                total[j] += change
+                total[j] += abs(own[j]) - abs(before)
                 largest = max(largest, abs(change))
                 step[j] = change * sign[j]
             if largest > zero:

@@ -91,7 +91,7 @@ def solve_linear(
         if positive_weight is None
         else np.asarray(positive_weight, np.float64),
         bias=1.0,
-        logistic=False,
+        loss="squared_hinge",
     )
     squared = float(np.square(rows.matrix.data, dtype=np.float64).sum()) / max(1, len(rows))
     (found,) = solve(
