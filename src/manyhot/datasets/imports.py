@@ -50,7 +50,7 @@ def imports(min_count: int = 20) -> Table:
         InputError: this Python has no source files of its library.
     """
     at_least("min_count", min_count, 1)
-    snippets = library_snippets()
+    snippets = library_snippets(Path(sysconfig.get_paths()["stdlib"]))
     counts = Counter(label for snippet in snippets for label in snippet.uses)
     space = LabelSpace(tuple(sorted(label for label, count in counts.items() if count >= min_count)))
     snippets = tuple(snippet for snippet in snippets if any(label in space for label in snippet.uses))
@@ -74,9 +74,9 @@ def imports(min_count: int = 20) -> Table:
 
 
 @cache
-def library_snippets() -> tuple[Snippet, ...]:
+def library_snippets(folder: Path) -> tuple[Snippet, ...]:
     """All code with a use, read and parsed once a process: that takes seconds."""
-    return tuple(_unique(_snippets(Path(sysconfig.get_paths()["stdlib"]))))
+    return tuple(_unique(_snippets(folder)))
 
 
 def _unique(snippets: Iterable[Snippet]) -> Iterator[Snippet]:
