@@ -90,7 +90,9 @@ _READ_OPTIONS = [
     click.option(
         "--xml", type=click.Path(exists=True, dir_okay=False), help="Label names of a Mulan ARFF file."
     ),
-    click.option("--test", type=click.Path(exists=True), help="File or folder with the test rows."),
+    click.option(
+        "--test", type=click.Path(exists=True), help="File, split file or folder with the test rows."
+    ),
     click.option("--valid", type=click.Path(exists=True), help="File or folder with the validation rows."),
 ]
 READ_NAMES = (

@@ -11,6 +11,7 @@ from manyhot.data.label_columns import Wishes
 from manyhot.data.piece import Piece, join
 from manyhot.data.roles import PART_WORDS, Roles
 from manyhot.data.table import PARTS, Table
+from manyhot.data.xmc_splits import give_parts, is_split_file, splits_beside
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace
 
@@ -71,14 +72,15 @@ def read(
         images: folder or zip with the images that a table names; by default looked for beside it.
         separator: what joins labels in a cell or in a folder's name; "" = each is one label.
         unknown: the code that stands for "not annotated" beside blank and NaN, such as -1 or "?".
-        split: the column that says train, valid or test.
+        split: the column that says train, valid or test; with split files, the number of the split to take.
         group: the column whose equal values must stay in one part.
         space: the label space, or its JSON or YAML file; by default the labels that occur, sorted.
         layout: "csv", "jsonl", "parquet", "arff", "libsvm", "fasttext", "xmc" or "images", when sniffing
         errs.
         xml: the Mulan file that names the labels of an ARFF file; by default the one beside it.
-        test: a separate file with the test rows.
-        valid: a separate file with the validation rows.
+        test: a separate file with the test rows, or the split file of the extreme-classification repository
+            that lists them; all other rows train.
+        valid: the same for the validation rows.
 
     Raises:
         InputError: nothing can be read or no label is found; the message names file, line and the mend.
@@ -110,15 +112,22 @@ def read(
         if path.is_dir() and layout not in ("images", "folders")
         else ([(path, None)], path.name)
     )
-    files = [(file, part) for file, part in files if part != "test" or test is None]
-    files = [(file, part) for file, part in files if part != "valid" or valid is None]
+    splits = splits_beside(path) if path.is_dir() and len(files) == 1 and not (test or valid) else {}
     for extra, part in ((valid, "valid"), (test, "test")):
-        if extra is not None:
-            files.append((existing(extra), part))
+        if extra is None:
+            continue
+        files = [(file, named) for file, named in files if named != part]
+        extra = existing(extra)
+        if extra.is_file() and is_split_file(extra):
+            splits[part] = extra
+        else:
+            files.append((extra, part))
     if len(files) > 1 and path.is_file():
         title = " + ".join(file.name for file, _ in files)
     reader = _Reader(replace(wishes), images, layout, xml)
     pieces = [reader.read(file) for file, _ in files]
+    if splits:
+        give_parts(pieces[0], splits, split)
     return join(pieces, [part for _, part in files], title, space)
 
 
@@ -263,6 +272,8 @@ def _may_be_data(file: Path) -> bool:
     if name.startswith((".", "readme", "license", "licence", "changelog")) or name in COMPANIONS:
         return False
     suffix = bare_name(file)[1]
+    if "split" in name and suffix == ".txt" and is_split_file(file):
+        return False
     return suffix in DATA_SUFFIXES and suffix not in COMPANION_SUFFIXES and not name.startswith("inv_prop")
 
 
