@@ -35,6 +35,7 @@ from manyhot.losses.count import AbsKL, CountDistribution, GeneralizedKL
 from manyhot.losses.cross_entropy import BCE, GCE, Poly1
 from manyhot.losses.facts import LossFacts, describe
 from manyhot.losses.focal import Asymmetric, AsymmetricPolynomial, Focal, Hill, RobustAsymmetric
+from manyhot.losses.fused import FusedLinearLoss
 from manyhot.losses.gradient_balance import GHM, EQLv2
 from manyhot.losses.groups import GroupSoftmax
 from manyhot.losses.long_tail import LDAM, ClassBalanced, DistributionBalanced, LogitAdjusted
@@ -89,6 +90,7 @@ __all__ = [
     "EntropyMaximization",
     "ExpectedPositives",
     "Focal",
+    "FusedLinearLoss",
     "GeneralizedKL",
     "GeneralizedRobust",
     "GroupSoftmax",

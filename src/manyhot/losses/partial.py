@@ -180,8 +180,8 @@ class ClassAwareSelective(EveryCell):
         """Weights of 0 for the unknown cells that are left out."""
         if self.mode == "ignore_normalize":
             return row_scaled(cells, 1 + 1 / (1 + cells.known_per_row().to(computed(logits[:0]).dtype)))
-        known = cells.known()
-        if self.mode != "selective" or known is None:
+        known = cells.known() if self.mode == "selective" else None
+        if known is None:
             return cells
         dropped = likeliest(logits, ~known, self.likelihood_topk * logits.shape[0])
         if self.label_prior is not None:

@@ -1,0 +1,232 @@
+"""`FusedLinearLoss`: hidden vectors and a weight in, a loss out, and no logits in between."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from manyhot import _check
+from manyhot.errors import InputError, OptionError, ShapeError
+from manyhot.kernels.pointwise import plain
+from manyhot.losses import door
+from manyhot.losses.base import MultiLabelLoss
+from manyhot.losses.fused.chunks import chunk_width
+from manyhot.losses.fused.costs import Costs, costs_of, refusal
+from manyhot.losses.fused.head import Gradients, Head
+from manyhot.losses.fused.ranks import Group, summed
+from manyhot.losses.make import make_loss
+
+MEMORY = 16 << 20
+"""Bytes that the chunk in work may take by default."""
+
+
+class FusedLinearLoss(nn.Module):
+    """loss(hidden @ weight.T + bias, targets) without rows x labels logits.
+
+    The labels are walked in chunks: logits of a chunk, their cost, their slopes, both products with them;
+    then the next. So the memory beside the arguments is that of one chunk and of the gradients, however many
+    labels there are. Sparse targets stay sparse. The gradients are made in the forward pass, which knows the
+    logits; the backward pass scales them.
+
+    Taken is every pointwise loss and every row-wise loss that is a formula of row sums (it is walked twice);
+    `refusal(loss)` says of any other why not. Per-label parameters, weights, smoothing and reductions of the
+    loss hold as they do without fusion. Products are in the wider dtype of hidden and weight, or in that of
+    an active autocast: bfloat16 weights with float32 vectors are widened chunk by chunk. Values and sums over
+    chunks are in float32 at least.
+
+    Args:
+        loss: a loss, or its name as `make_loss` takes it.
+        memory: bytes that a chunk's logits, slopes and weights may take, default 16 MiB. A chunk has at least
+            256 labels.
+
+    Raises:
+        OptionError: a loss that cannot be fused.
+    """
+
+    def __init__(self, loss: MultiLabelLoss | str, *, memory: int = MEMORY) -> None:
+        super().__init__()
+        self.loss = make_loss(loss)
+        reason = refusal(self.loss)
+        if reason is not None:
+            raise OptionError(reason)
+        _check.at_least("memory", memory, 1)
+        self.memory = memory
+        self._calls = 0
+
+    def forward(
+        self,
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Any,
+        bias: Tensor | None = None,
+        unknown: Any = None,
+        *,
+        row_weight: Any = None,
+        cell_weight: Any = None,
+    ) -> Tensor:
+        """Cost of a batch, reduced.
+
+        Args:
+            hidden: (rows, features), any float dtype.
+            weight: (labels, features), as of `nn.Linear`; any float dtype.
+            targets: as every loss takes them; sparse forms (`Targets`, SciPy CSR, index lists) save the most.
+            bias: (labels,) or None.
+            unknown: (rows, labels), true where nobody knows the value; beside what `targets` says.
+            row_weight: (rows,), multiplies the cost of a row.
+            cell_weight: (rows, labels), multiplies the cost of a cell.
+
+        Returns:
+            0-d, float32 or, for float64 products, float64. Differentiable once by hidden, weight and bias.
+
+        Raises:
+            InputError: NaN among the logits of known cells, numbers that cannot be targets.
+            ShapeError: shapes that do not fit each other.
+        """
+        check_head(hidden, weight, bias, self.loss.width)
+        cells = self._cells(hidden, len(weight), targets, unknown, row_weight, cell_weight)
+        dtype = product_dtype(hidden, weight)
+        width = chunk_width(len(hidden), hidden.shape[1], self.memory, dtype, hidden.device)
+        costs = costs_of(self.loss, cells, 0, len(weight), width, None)
+        return apply(hidden, weight, bias, Work(costs, dtype, None))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell the loss which epoch begins, from 0."""
+        self.loss.set_epoch(epoch)
+
+    def _cells(
+        self, hidden: Tensor, labels: int, targets: Any, unknown: Any, row_weight: Any, cell_weight: Any
+    ) -> Any:
+        # The door asks logits for shape, dtype and device only: one number, seen from every cell.
+        like = hidden.detach().new_zeros(()).expand(len(hidden), labels)
+        cells = door.read_cells(like, targets, unknown, row_weight, cell_weight)
+        self._calls += 1
+        if self._calls & (self._calls - 1) == 0:
+            door.check_contract(hidden.detach()[:0], cells, self.loss.names, self.loss.strict, True)
+        return cells
+
+    def extra_repr(self) -> str:
+        """The memory."""
+        return f"memory={self.memory}"
+
+
+def check_head(hidden: Any, weight: Any, bias: Any, width: int | None) -> None:
+    """Raise unless hidden, weight and bias are float tensors of one device that fit each other.
+
+    Raises:
+        InputError: no float tensor, or one that torch is transforming.
+        ShapeError: shapes that do not fit each other, or the labels of the loss.
+    """
+    for name, tensor in {"hidden": hidden, "weight": weight, "bias": bias}.items():
+        if tensor is None and name == "bias":
+            continue
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise InputError(f"{name} must be a torch tensor of floats, got {kind}")
+        if tensor.device != hidden.device:
+            raise InputError(
+                f"{name} is on {tensor.device}, hidden on {hidden.device}; move both to one device"
+            )
+    if not plain(hidden):
+        raise InputError(
+            "a fused loss writes its gradients itself and runs outside of torch.compile and torch.func only; "
+            "call it from code that is not transformed"
+        )
+    if hidden.ndim != 2 or weight.ndim != 2 or hidden.shape[1] != weight.shape[1]:
+        raise ShapeError(
+            "hidden must be (rows, features) and weight (labels, features), "
+            f"got {tuple(hidden.shape)} and {tuple(weight.shape)}"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(f"bias must have shape {tuple(weight.shape[:1])}, got {tuple(bias.shape)}")
+    if width is not None and width != len(weight):
+        raise ShapeError(f"expected a weight of {width} labels, got {len(weight)}")
+
+
+def product_dtype(hidden: Tensor, weight: Tensor) -> torch.dtype:
+    """What hidden and weight are multiplied in: the dtype of an active autocast, or the wider of both."""
+    kind = hidden.device.type
+    if torch.is_autocast_enabled(kind):
+        return torch.get_autocast_dtype(kind)
+    return torch.promote_types(hidden.dtype, weight.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What a call has beside its tensors.
+
+    Args:
+        costs: the walk.
+        dtype: of the products.
+        group: processes that hold the other labels, or None.
+    """
+
+    costs: Costs
+    dtype: torch.dtype
+    group: Group
+
+
+def apply(hidden: Tensor, weight: Tensor, bias: Tensor | None, work: Work) -> Tensor:
+    """The cost of a batch, differentiable once."""
+    result: Any = _Fused.apply(hidden, weight, bias, work)
+    return result
+
+
+class _Fused(torch.autograd.Function):
+    """A cost whose forward pass makes the gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, work: Work) -> Tensor:
+        """Value, and gradients of what needs them unless they have to wait for the backward pass."""
+        head = Head(hidden.detach(), weight.detach(), None if bias is None else bias.detach(), work.dtype)
+        wanted = tuple(ctx.needs_input_grad[:3])
+        # Gradients in float16 vanish unless the loss was scaled up, and that is known in the backward pass.
+        late = not any(wanted) or torch.float16 in (hidden.dtype, weight.dtype)
+        with torch.autocast(hidden.device.type, enabled=False):
+            value, head, ctx.gradients = _forward(head, work, None if late else wanted)
+        ctx.save_for_backward(hidden, weight, bias)
+        ctx.work, ctx.limit = work, head.limit
+        return value.to(torch.promote_types(work.dtype, torch.float32))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        """Hand the gradients over; make them now if that was put off, or has happened before."""
+        if torch.is_grad_enabled():
+            raise InputError(
+                "a fused loss is differentiable once; where create_graph=True is needed, call the loss on "
+                "the logits hidden @ weight.T"
+            )
+        hidden, weight, bias = ctx.saved_tensors
+        gradients, ctx.gradients = ctx.gradients, None
+        if gradients is not None:
+            scaled = [None if g is None else _times(g, gradient) for g in gradients]
+        else:
+            head = Head(hidden, weight, bias, ctx.work.dtype, ctx.limit)
+            sink = Gradients(head, ctx.needs_input_grad[:3], ctx.work.costs.scale * gradient.double())
+            with torch.autocast(hidden.device.type, enabled=False):
+                ctx.work.costs.slopes(head, sink)
+            scaled = _results(sink, ctx.work.group)
+        like = (hidden, weight, bias)
+        return (*(None if g is None else g.to(t.dtype) for g, t in zip(scaled, like, strict=True)), None)
+
+
+def _forward(head: Head, work: Work, wanted: Any) -> tuple[Tensor, Head, list[Tensor | None] | None]:
+    """Value and gradients; once more with infinities cut if the value is not finite."""
+    sink = None if wanted is None else Gradients(head, wanted, work.costs.scale)
+    value = work.costs.value(head) if sink is None else work.costs.both(head, sink)
+    # On other devices this would wait for the device in every step.
+    if head.limit is None and value.device.type == "cpu" and not math.isfinite(value.item()):
+        return _forward(work.costs.mended(head), work, wanted)
+    return value, head, None if sink is None else _results(sink, work.group)
+
+
+def _results(sink: Gradients, group: Group) -> list[Tensor | None]:
+    of_hidden = sink.hidden_gradient()
+    return [None if of_hidden is None else summed(of_hidden, group), sink.weight, sink.bias]
+
+
+def _times(tensor: Tensor, factor: Tensor) -> Tensor:
+    if factor.device.type == "cpu" and factor.item() == 1.0:
+        return tensor
+    return tensor.mul_(factor)
