@@ -78,7 +78,7 @@ def test_standard_input_is_json_lines(monkeypatch, text_schema):
 
 def test_bad_lines_on_standard_input_are_named(monkeypatch, text_schema):
     stdin(monkeypatch, ['{"body": "one"}', "oops"])
-    with pytest.warns(ManyhotWarning, match=r"1 rows left out: standard input:2: not JSON"):
+    with pytest.warns(ManyhotWarning, match=r"1 row left out: standard input:2: not JSON"):
         inputs, ids = read_inputs("-", text_schema)
     assert inputs == Texts(["one"])
     assert ids.tolist() == ["1"]
@@ -122,7 +122,7 @@ def test_images_from_files_folders_zips_and_tables(tmp_path):
     inputs, ids = read_inputs(new / "x.png", schema)
     assert inputs.decode([0], 2)[0, 0, 0].tolist() == [255, 0, 0]
     assert ids.tolist() == [str(new / "x.png")]
-    with pytest.warns(ManyhotWarning, match=r"1 rows left out: y.png: the file has 0 bytes"):
+    with pytest.warns(ManyhotWarning, match=r"1 row left out: y.png: the file has 0 bytes"):
         inputs, ids = read_inputs(new, schema)
     assert ids.tolist() == ["x.png"]
     with pytest.raises(InputError, match=r"y.png: the file has 0 bytes|y.png is empty"):
@@ -199,3 +199,20 @@ def test_tables_from_memory_have_a_schema(tmp_path):
 def test_no_input_at_all(text_schema):
     with pytest.raises(InputError, match=r"no input named"):
         read_inputs([], text_schema)
+
+
+def test_one_bad_image_of_several_is_left_out_and_told(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "good.png")
+    write(tmp_path / "empty.png", b"")
+    write(tmp_path / "cut.jpg", b"\xff\xd8\xff\xe0 broken")
+    schema = Table.of(
+        Images.of_paths([tmp_path / "good.png"]), Targets.from_index_lists([[0]], 1), LabelSpace(("a",))
+    ).schema
+    paths = [tmp_path / name for name in ("empty.png", "good.png", "cut.jpg")]
+    with pytest.warns(ManyhotWarning, match=r"2 rows left out: .*empty.png: is empty .*; .*cut.jpg: "):
+        inputs, ids = read_inputs(paths, schema)
+    assert (len(inputs), ids.tolist()) == (1, [str(paths[1])])
+    with pytest.raises(InputError, match=r"cut.jpg"):
+        read_inputs([paths[0], paths[2]], schema)
+    with pytest.raises(InputError, match="no such file"):
+        read_inputs([*paths, tmp_path / "none.png"], schema)

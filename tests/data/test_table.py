@@ -42,3 +42,4 @@ def test_notes_print_a_few_of_many_bad_rows():
     lines = Notes("read a.csv", bad, ("a doubt",)).lines(most=2)
     assert lines == ["read a.csv", "note: a doubt", "skipped a.csv:0: ragged", "skipped a.csv:1: ragged",
                      "skipped 6 more rows"]  # fmt: skip
+    assert Notes("read a.csv; skipped 1 bad row", bad[:1]).lines() == ["read a.csv; skipped 1 bad row"]

@@ -1,7 +1,7 @@
 """`read_inputs`: new rows for prediction, read the way a schema says, without labels."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,7 +11,7 @@ from scipy import sparse
 
 from manyhot.data import arff, fasttext, tabular, trees, xmc
 from manyhot.data.files import Encoding, bare_name, existing, head_of, layout_of, lines_of, shown
-from manyhot.data.frames import Batch, fixed, listed, together
+from manyhot.data.frames import Batch, count, fixed, listed, together
 from manyhot.data.images import SUFFIXES, Images
 from manyhot.data.inputs import Inputs, SparseColumns, Texts
 from manyhot.data.libsvm import columns_of
@@ -38,12 +38,13 @@ def read_inputs(
         images: folder or zip with the images that a table names; by default looked for beside it.
 
     Raises:
-        InputError: a path is missing, a column that the model reads is missing, or no row can be used.
+        InputError: a path is missing, a column that the model reads is missing, or no row can be used. Of
+            several image files, one that cannot be read is left out instead.
     """
     paths = [path] if isinstance(path, (str, Path)) else list(path)
     if not paths:
         raise InputError("no input named: name a file, a folder, or - for JSON lines on standard input")
-    found = [_one(each, schema, images) for each in paths]
+    found = list(_each(paths, schema, images))
     inputs: Any = found[0][0]
     if len(found) > 1:
         inputs = inputs.joined([each[0] for each in found[1:]])
@@ -53,6 +54,27 @@ def read_inputs(
             ]
             return inputs, np.concatenate(ids)
     return inputs, np.concatenate([each[1] for each in found])
+
+
+def _each(
+    paths: Sequence[str | Path], schema: Schema, images: str | Path | None
+) -> Iterator[tuple[Inputs, Ids]]:
+    """The rows of each path; of several image files, those that cannot be read are left out and told."""
+    bad: list[BadRow] = []
+    for path in paths:
+        try:
+            yield _one(path, schema, images)
+        except InputError as error:
+            if (
+                schema.kind != "image"
+                or Path(path).suffix.lower() not in SUFFIXES
+                or not Path(path).is_file()
+            ):
+                raise
+            bad.append(BadRow(str(path), str(error).removeprefix(Path(path).name).removeprefix(":").strip()))
+            if len(bad) == len(paths):
+                raise
+    _tell(bad, [])
 
 
 def _one(path: str | Path, schema: Schema, images: str | Path | None) -> tuple[Inputs, Ids]:
@@ -187,7 +209,8 @@ def _without(
 def _tell(bad: Sequence[BadRow], notes: Sequence[str | None]) -> None:
     if bad:
         listed_rows = "; ".join(map(str, bad[:3])) + (f"; and {len(bad) - 3:,} more" if len(bad) > 3 else "")
-        warnings.warn(f"{len(bad):,} rows left out: {listed_rows}", ManyhotWarning, stacklevel=5)
+        told = f"{count(len(bad), 'row', 'rows')} left out: {listed_rows}"
+        warnings.warn(told, ManyhotWarning, stacklevel=5)
     for note in notes:
         if note:
             warnings.warn(note, ManyhotWarning, stacklevel=5)

@@ -105,9 +105,13 @@ class Notes:
     warnings: tuple[str, ...] = ()
 
     def lines(self, most: int = 5) -> list[str]:
-        """Everything to print: the sentence, warnings, and the first `most` rows left out."""
+        """Everything to print: the sentence, warnings, and the first `most` rows left out.
+
+        A single row left out is in the sentence already.
+        """
         lines = [self.sentence, *(f"note: {warning}" for warning in self.warnings)]
-        lines += [f"skipped {row}" for row in self.skipped[:most]]
+        if len(self.skipped) > 1:
+            lines += [f"skipped {row}" for row in self.skipped[:most]]
         if len(self.skipped) > most:
             lines.append(f"skipped {len(self.skipped) - most:,} more rows")
         return lines

@@ -66,8 +66,12 @@ def _rows(diagnosis: Diagnosis) -> Iterator[Finding]:
         yield _warning(text, mend) if share > MANY_EMPTY else _note(text, mend)
     if diagnosis.soft:
         yield _note("targets are soft; all counts here are of values from 0.5 on")
-    for skipped in diagnosis.skipped[:SHOWN]:
-        yield _warning(f"skipped {skipped}")
+    if diagnosis.skipped:
+        yield _warning(
+            f"{_count(diagnosis.skipped, 'row')} left out on reading: {diagnosis.skipped[0]}"
+            + ("; ..." if len(diagnosis.skipped) > 1 else ""),
+            _about(diagnosis.skipped, "mend {them} in the data, or remove {them}"),
+        )
 
 
 def _balance(diagnosis: Diagnosis) -> Iterator[Finding]:
