@@ -1,18 +1,22 @@
 """Every example in the README and in docs/ is run, in the order of its page, in an empty folder.
 
 ```python blocks of a page share one namespace; in ```console blocks the lines after `$ ` are run. A block
-right after `<!-- not run: reason -->` is left out, with its reason in view.
+right after `<!-- not run: reason -->` is left out, with its reason in view. A line that is a plain `manyhot`
+command runs in a process forked from one that has imported torch; a line for a shell runs in a shell.
 """
 
 import contextlib
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from forked import Starter
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -26,12 +30,21 @@ def examples(page: Path) -> list[tuple[str, str]]:
     return [(m["kind"], m["code"]) for m in BLOCK.finditer(page.read_text()) if not m["reason"]]
 
 
+SHELL = re.compile(r"[|&;<>$`*?~#()\[\]{}\n]")
+
+
 def run_console(code: str, folder: Path) -> None:
+    start = Starter(folder)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for line in code.replace("\\\n", " ").splitlines():
         if not line.startswith("$ "):
             continue
-        shell = ["bash", "-o", "pipefail", "-c", line.removeprefix("$ ")]
+        line = line.removeprefix("$ ")
+        if line.startswith("manyhot ") and not SHELL.search(line):
+            command = start(*shlex.split(line)[1:])
+            assert command.wait(300) == 0, f"{line}\n{command.stdout[-2000:]}\n{command.stderr[-2000:]}"
+            continue
+        shell = ["bash", "-o", "pipefail", "-c", line]
         environment = {**os.environ, "PATH": path}
         done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
