@@ -35,7 +35,7 @@ from manyhot.losses.count import AbsKL, CountDistribution, GeneralizedKL
 from manyhot.losses.cross_entropy import BCE, GCE, Poly1
 from manyhot.losses.facts import LossFacts, describe
 from manyhot.losses.focal import Asymmetric, AsymmetricPolynomial, Focal, Hill, RobustAsymmetric
-from manyhot.losses.fused import FusedLinearLoss
+from manyhot.losses.fused import FusedLinearLoss, ShardedFusedLinearLoss, top_k_labels
 from manyhot.losses.gradient_balance import GHM, EQLv2
 from manyhot.losses.groups import GroupSoftmax
 from manyhot.losses.long_tail import LDAM, ClassBalanced, DistributionBalanced, LogitAdjusted
@@ -116,6 +116,7 @@ __all__ = [
     "RobustAsymmetric",
     "RowCosts",
     "Rowwise",
+    "ShardedFusedLinearLoss",
     "SigmoidF1",
     "SmoothAP",
     "SoftF1",
@@ -132,4 +133,5 @@ __all__ = [
     "losses_for",
     "make_loss",
     "propensities",
+    "top_k_labels",
 ]

@@ -15,5 +15,17 @@ multiplied out, costed, turned into gradients and forgotten, chunk after chunk.
 
 from manyhot.losses.fused.costs import refusal
 from manyhot.losses.fused.linear import FusedLinearLoss
+from manyhot.losses.fused.sharded import ShardedFusedLinearLoss
+from manyhot.losses.fused.steps import AdafactorStep, AdamWStep, ChunkStep, SGDStep
+from manyhot.losses.fused.top_k import top_k_labels
 
-__all__ = ["FusedLinearLoss", "refusal"]
+__all__ = [
+    "AdafactorStep",
+    "AdamWStep",
+    "ChunkStep",
+    "FusedLinearLoss",
+    "SGDStep",
+    "ShardedFusedLinearLoss",
+    "refusal",
+    "top_k_labels",
+]

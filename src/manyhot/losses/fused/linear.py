@@ -9,13 +9,15 @@ from torch import Tensor, nn
 
 from manyhot import _check
 from manyhot.errors import InputError, OptionError, ShapeError
+from manyhot.kernels.cells import wide
 from manyhot.kernels.pointwise import plain
 from manyhot.losses import door
 from manyhot.losses.base import MultiLabelLoss
 from manyhot.losses.fused.chunks import chunk_width
 from manyhot.losses.fused.costs import Costs, costs_of, refusal
-from manyhot.losses.fused.head import Gradients, Head
+from manyhot.losses.fused.head import Gradients, Head, Sink
 from manyhot.losses.fused.ranks import Group, summed
+from manyhot.losses.fused.steps import ChunkStep, Updates
 from manyhot.losses.make import make_loss
 
 MEMORY = 16 << 20
@@ -36,23 +38,36 @@ class FusedLinearLoss(nn.Module):
     an active autocast: bfloat16 weights with float32 vectors are widened chunk by chunk. Values and sums over
     chunks are in float32 at least.
 
+    With an optimiser in `step_in_backward` no gradient of weight and bias is made at all: the backward pass,
+    which knows what the loss was multiplied with, walks again and updates each chunk once its gradient is
+    there. Weight and bias must be leaves, used by nothing else, and belong to no other optimiser; each
+    backward pass is a step, so nothing is accumulated, and norms of the whole gradient cannot be clipped.
+
     Args:
         loss: a loss, or its name as `make_loss` takes it.
         memory: bytes that a chunk's logits, slopes and weights may take, default 16 MiB. A chunk has at least
             256 labels.
+        step_in_backward: `SGDStep`, `AdamWStep` or `AdafactorStep` of this package; None (default) leaves
+            gradients for an optimiser of torch.
 
     Raises:
         OptionError: a loss that cannot be fused.
     """
 
-    def __init__(self, loss: MultiLabelLoss | str, *, memory: int = MEMORY) -> None:
+    def __init__(
+        self,
+        loss: MultiLabelLoss | str,
+        *,
+        memory: int = MEMORY,
+        step_in_backward: ChunkStep | None = None,
+    ) -> None:
         super().__init__()
         self.loss = make_loss(loss)
         reason = refusal(self.loss)
         if reason is not None:
             raise OptionError(reason)
         _check.at_least("memory", memory, 1)
-        self.memory = memory
+        self.memory, self.step_in_backward = memory, step_in_backward
         self._calls = 0
 
     def forward(
@@ -83,13 +98,25 @@ class FusedLinearLoss(nn.Module):
         Raises:
             InputError: NaN among the logits of known cells, numbers that cannot be targets.
             ShapeError: shapes that do not fit each other.
+            OptionError: a step in the backward pass, but a weight that does not allow it.
         """
-        check_head(hidden, weight, bias, self.loss.width)
-        cells = self._cells(hidden, len(weight), targets, unknown, row_weight, cell_weight)
+        check_head(hidden, weight, bias)
+        first, labels, group = self.placed(weight)
+        if self.loss.width not in (None, labels):
+            raise ShapeError(f"expected a weight of {self.loss.width} labels, got {labels}")
+        cells = self._cells(hidden, labels, targets, unknown, row_weight, cell_weight)
         dtype = product_dtype(hidden, weight)
         width = chunk_width(len(hidden), hidden.shape[1], self.memory, dtype, hidden.device)
-        costs = costs_of(self.loss, cells, 0, len(weight), width, None)
-        return apply(hidden, weight, bias, Work(costs, dtype, None))
+        costs = costs_of(self.loss, cells, first, len(weight), width, group)
+        if self.step_in_backward is not None and torch.is_grad_enabled():
+            check_leaves(weight, bias)
+        work = Work(costs, dtype, group, self.step_in_backward)
+        result: Any = _Fused.apply(hidden, weight, bias, work)
+        return result
+
+    def placed(self, weight: Tensor) -> tuple[int, int, Group]:
+        """Where the weight's labels begin, how many labels there are, and who holds the others."""
+        return 0, len(weight), None
 
     def set_epoch(self, epoch: int) -> None:
         """Tell the loss which epoch begins, from 0."""
@@ -111,12 +138,12 @@ class FusedLinearLoss(nn.Module):
         return f"memory={self.memory}"
 
 
-def check_head(hidden: Any, weight: Any, bias: Any, width: int | None) -> None:
+def check_head(hidden: Any, weight: Any, bias: Any) -> None:
     """Raise unless hidden, weight and bias are float tensors of one device that fit each other.
 
     Raises:
         InputError: no float tensor, or one that torch is transforming.
-        ShapeError: shapes that do not fit each other, or the labels of the loss.
+        ShapeError: shapes that do not fit each other.
     """
     for name, tensor in {"hidden": hidden, "weight": weight, "bias": bias}.items():
         if tensor is None and name == "bias":
@@ -140,8 +167,20 @@ def check_head(hidden: Any, weight: Any, bias: Any, width: int | None) -> None:
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"bias must have shape {tuple(weight.shape[:1])}, got {tuple(bias.shape)}")
-    if width is not None and width != len(weight):
-        raise ShapeError(f"expected a weight of {width} labels, got {len(weight)}")
+
+
+def check_leaves(weight: Tensor, bias: Tensor | None) -> None:
+    """Raise unless weight and bias can be updated in the backward pass.
+
+    Raises:
+        OptionError: one is the result of an operation, or wants no gradient.
+    """
+    for name, tensor in {"weight": weight, "bias": bias}.items():
+        if tensor is not None and not (tensor.is_leaf and tensor.requires_grad):
+            raise OptionError(
+                f"step_in_backward updates {name} itself: it must be a parameter that requires a gradient, "
+                "not the result of an operation; pass the parameter"
+            )
 
 
 def product_dtype(hidden: Tensor, weight: Tensor) -> torch.dtype:
@@ -160,17 +199,13 @@ class Work:
         costs: the walk.
         dtype: of the products.
         group: processes that hold the other labels, or None.
+        step: what updates weight and bias in the backward pass, or None.
     """
 
     costs: Costs
     dtype: torch.dtype
     group: Group
-
-
-def apply(hidden: Tensor, weight: Tensor, bias: Tensor | None, work: Work) -> Tensor:
-    """The cost of a batch, differentiable once."""
-    result: Any = _Fused.apply(hidden, weight, bias, work)
-    return result
+    step: ChunkStep | None
 
 
 class _Fused(torch.autograd.Function):
@@ -182,7 +217,7 @@ class _Fused(torch.autograd.Function):
         head = Head(hidden.detach(), weight.detach(), None if bias is None else bias.detach(), work.dtype)
         wanted = tuple(ctx.needs_input_grad[:3])
         # Gradients in float16 vanish unless the loss was scaled up, and that is known in the backward pass.
-        late = not any(wanted) or torch.float16 in (hidden.dtype, weight.dtype)
+        late = work.step is not None or not any(wanted) or torch.float16 in (hidden.dtype, weight.dtype)
         with torch.autocast(hidden.device.type, enabled=False):
             value, head, ctx.gradients = _forward(head, work, None if late else wanted)
         ctx.save_for_backward(hidden, weight, bias)
@@ -203,10 +238,7 @@ class _Fused(torch.autograd.Function):
             scaled = [None if g is None else _times(g, gradient) for g in gradients]
         else:
             head = Head(hidden, weight, bias, ctx.work.dtype, ctx.limit)
-            sink = Gradients(head, ctx.needs_input_grad[:3], ctx.work.costs.scale * gradient.double())
-            with torch.autocast(hidden.device.type, enabled=False):
-                ctx.work.costs.slopes(head, sink)
-            scaled = _results(sink, ctx.work.group)
+            scaled = _late(head, ctx.work, ctx.needs_input_grad[:3], gradient)
         like = (hidden, weight, bias)
         return (*(None if g is None else g.to(t.dtype) for g, t in zip(scaled, like, strict=True)), None)
 
@@ -221,9 +253,25 @@ def _forward(head: Head, work: Work, wanted: Any) -> tuple[Tensor, Head, list[Te
     return value, head, None if sink is None else _results(sink, work.group)
 
 
-def _results(sink: Gradients, group: Group) -> list[Tensor | None]:
+def _late(head: Head, work: Work, wanted: Any, gradient: Tensor) -> list[Tensor | None]:
+    """Gradients made, or steps taken, in the backward pass."""
+    scale = work.costs.scale * gradient.to(wide(gradient.device))
+    if work.step is None:
+        sink: Sink = Gradients(head, wanted, scale)
+    else:
+        parameters = (
+            {"weight": head.weight} if head.bias is None else {"weight": head.weight, "bias": head.bias}
+        )
+        sink = Updates(head, wanted[0], scale, work.step, parameters)
+    with torch.autocast(head.hidden.device.type, enabled=False):
+        work.costs.slopes(head, sink)
+    return _results(sink, work.group)
+
+
+def _results(sink: Sink, group: Group) -> list[Tensor | None]:
     of_hidden = sink.hidden_gradient()
-    return [None if of_hidden is None else summed(of_hidden, group), sink.weight, sink.bias]
+    own = (sink.weight, sink.bias) if isinstance(sink, Gradients) else (None, None)
+    return [None if of_hidden is None else summed(of_hidden, group), *own]
 
 
 def _times(tensor: Tensor, factor: Tensor) -> Tensor:

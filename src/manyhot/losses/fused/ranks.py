@@ -23,3 +23,14 @@ def log_summed(logarithms: Tensor, group: Group) -> Tensor:
     highest = logarithms.clone()
     dist.all_reduce(highest, dist.ReduceOp.MAX, group=group)
     return highest + torch.log(summed(torch.exp(logarithms - highest), group))
+
+
+def placed(weight: Tensor, group: Group) -> tuple[int, int]:
+    """Where this process's labels begin, and how many there are in all."""
+    if group is None:
+        return 0, len(weight)
+    counts = torch.zeros(dist.get_world_size(group), dtype=torch.int64, device=weight.device)
+    own = dist.get_rank(group)
+    counts[own] = len(weight)
+    held = summed(counts, group).tolist()
+    return sum(held[:own]), sum(held)
