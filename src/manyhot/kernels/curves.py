@@ -38,6 +38,10 @@ class Curves:
         """Positive, negative, unknown."""
         return self.positive, self.negative, self.unknown
 
+    def all_formulas(self) -> tuple[Formula | None, ...]:
+        """Positive, negative, unknown, soft."""
+        return *self.formulas(), self.soft
+
     def arguments(self, formula: Formula) -> tuple[float | Tensor, ...]:
         """Values of the formula's constants, in its order; without the target y of a soft formula."""
         return tuple(self.constants[name] for name in constant_names(formula) if name != "y")

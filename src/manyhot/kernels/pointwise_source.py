@@ -42,8 +42,8 @@ class Variant:
 def variant_of(curves: Curves, soft: bool, cell_weighted: bool) -> Variant:
     """The variant that costs these curves."""
     names: dict[str, None] = {}
-    for formula in curves.formulas():
-        names.update(dict.fromkeys(constant_names(formula) if formula else ()))
+    for formula in curves.all_formulas():
+        names.update(dict.fromkeys(_constants(formula) if formula else ()))
     return Variant(
         kinds=tuple((name, _kind(curves.constants[name])) for name in names),
         soft=soft,
@@ -66,22 +66,23 @@ def constants_of(curves: Curves, variant: Variant) -> list[float | Tensor]:
 
 def named_formulas(curves: Curves) -> dict[str, Formula]:
     """The formulas under the names that kernels call them by."""
-    named = {"positive": curves.positive, "negative": curves.negative}
-    return named if curves.unknown is None else {**named, "unknown": curves.unknown}
+    beside = {"unknown": curves.unknown, "soft": curves.soft}
+    named = {name: formula for name, formula in beside.items() if formula is not None}
+    return {"positive": curves.positive, "negative": curves.negative, **named}
 
 
 def cell_functions(formulas: Mapping[str, Formula], variant: Variant) -> str:
     """Source of the cost of one cell: `background` for a negative, `special` for a target y, `hidden`."""
 
     def side(name: str, weight: str, value: str, slope: str) -> str:
-        given = ", ".join(["z", *(f"c_{constant}" for constant in constant_names(formulas[name]))])
+        given = ", ".join(["z", *(f"c_{constant}" for constant in _constants(formulas[name]))])
         line = f"    {value}, {slope} = {name}({given})\n"
         return line + (
             f"    {value}, {slope} = {weight} * {value}, {weight} * {slope}\n" if variant.weighted else ""
         )
 
     positive, negative = side("positive", "w_pos", "vp", "sp"), side("negative", "w_neg", "vn", "sn")
-    mixed = positive + negative + MIXED
+    mixed = _by_soft_formula(formulas["soft"], variant) if "soft" in formulas else positive + negative + MIXED
     if variant.smoothed:
         background, special = f"    share = low\n{mixed}", f"    share = low + y * (high - low)\n{mixed}"
     else:
@@ -94,6 +95,19 @@ def cell_functions(formulas: Mapping[str, Formula], variant: Variant) -> str:
     )
     given = "".join(f", {name}" for name, _ in variant.constants())
     return CELLS.format(given=given, background=background, special=special, unknown=unknown)
+
+
+def _by_soft_formula(formula: Formula, variant: Variant) -> str:
+    given = ", ".join(["z", "share", *(f"c_{constant}" for constant in _constants(formula))])
+    cost = f"    v, s = soft({given})\n"
+    if not variant.weighted:
+        return f"{cost}    return v, s"
+    weight = "    weight = share * w_pos + (real(1) - share) * w_neg\n"
+    return f"{cost}{weight}    return weight * v, weight * s"
+
+
+def _constants(formula: Formula) -> list[str]:
+    return [name for name in constant_names(formula) if name != "y"]  # y is the target of a soft formula
 
 
 def _kind(value: float | Tensor) -> Kind:

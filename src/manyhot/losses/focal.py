@@ -43,7 +43,9 @@ def asymmetric_soft(
     active = p > clip
     wrong = y * rest + (1.0 - y) * where(active, p - clip, 0.0)
     change = p * rest * (where(active, 1.0 - y, 0.0) - y)
-    (up, up_slope), (down, down_slope) = sides
+    of_positive, of_negative = sides
+    up, up_slope = of_positive
+    down, down_slope = of_negative
     cost, slope = y * up + (1.0 - y) * down, y * up_slope + (1.0 - y) * down_slope
     return powered(wrong, change, y * gamma[0] + (1.0 - y) * gamma[1], flow, cost, slope)
 
