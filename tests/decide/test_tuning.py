@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
-from manyhot.decide import GlobalCut, PerLabelCut, as_goal
+from manyhot.decide import Cost, Floor, GlobalCut, PerLabelCut, as_goal
 from manyhot.labels import Targets
 
 GRID = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], np.float32)  # few values, so that ties are common
@@ -93,3 +94,42 @@ def test_every_macro_goal_is_the_best_of_all_cuts(name):
             (~truth[:, j]).sum(),
         )
         assert reached == pytest.approx(max(by_cut))
+
+
+GOALS = (
+    *(f"{stem}_{average}" for stem in ("f1", "f0.5", "jaccard") for average in ("macro", "micro", "samples")),
+    "mcc", "balanced_accuracy", "hamming", "cost(miss=3, false_alarm=1)", "precision >= 0.7", "recall >= 0.7",
+    "specificity >= 0.7",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GOALS)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_one_cut_of_many_rows_is_the_best_of_all_with_unknown_cells(name, sparse):
+    """More distinct scores than are counted first, so stretches between those must be walked."""
+    rng = np.random.default_rng(0)
+    truth = (rng.random((500, 8)) < 0.4).astype(float)
+    scores = rng.normal(truth + rng.normal(0, 0.5, 8), 1.0)
+    truth[rng.random(truth.shape) < 0.1] = np.nan
+    stored = scores > -1.2 if sparse else np.ones(scores.shape, bool)
+    given = csr_array(np.where(stored, scores, 0.0)) if sparse else scores
+    cut = GlobalCut(name).fit(given, truth).cuts[0]
+    known, positive = ~np.isnan(truth), truth == 1
+    goal = as_goal(name)
+    axis = {"macro": 0, "samples": 1}.get(goal.average)
+    axis = None if isinstance(goal, (Cost, Floor)) else axis
+
+    def figure(cut):
+        chosen = (scores >= cut) & stored
+        cells = (chosen & positive, chosen & ~positive & known, positive, ~positive & known)
+        return float(np.sum(goal.value(*(np.sum(each, axis=axis) for each in cells))))
+
+    assert figure(cut) == pytest.approx(max(figure(each) for each in [np.inf, *scores[positive & stored]]))
+
+
+@pytest.mark.parametrize("name", GOALS)
+def test_goals_rise_with_hits_and_fall_with_false_alarms(name):
+    goal, (tp, fp) = as_goal(name), np.meshgrid(np.arange(8), np.arange(10), indexing="ij")
+    value = goal.value(tp, fp, 7, 9)
+    assert (np.diff(value, axis=0) >= -1e-12).all()
+    assert (np.diff(value, axis=1) <= 1e-12).all()

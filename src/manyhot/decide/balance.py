@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from manyhot.decide.folds import FoldedPoints
 from manyhot.decide.goals import FBeta, Goal
-from manyhot.decide.points import OperatingPoints
+from manyhot.decide.points import OperatingPoints, lie_on
 from manyhot.decide.scores import ScoreMatrix
 from manyhot.decide.shrinkage import Counts, common_grid, shrunk_counts
 from manyhot.labels import Targets
@@ -64,7 +64,9 @@ def weighed_points(
     rows = len(targets)
     grid = common_grid(scores, targets)
     fold = np.random.default_rng(0).permutation(rows) % FOLDS
-    folds = [(scores[index], targets.rows(index)) for index in (np.flatnonzero(fold == k) for k in range(FOLDS))]
+    folds = [
+        (scores[index], targets.rows(index)) for index in (np.flatnonzero(fold == k) for k in range(FOLDS))
+    ]
     folded = FoldedPoints.of(folds, grid)
     points = folded.without()
     counts = shrunk_counts(points, grid, strength)
@@ -87,7 +89,7 @@ def _best_on_grid(points: OperatingPoints, grid: NDArray[np.float64], square: fl
     """The one cut of the grid, for all labels, with the best micro F-beta."""
     if not len(grid):
         return np.inf
-    place = np.flatnonzero(np.isin(points.cuts, grid)).reshape(-1, len(grid))
+    place = np.flatnonzero(lie_on(grid, points.cuts)).reshape(-1, len(grid))
     tp, fp = (counts[place].sum(axis=0) for counts in (points.tp, points.fp))
     return float(grid[np.argmax(tp / np.maximum(tp + fp + square * points.positives.sum(), 1))])
 

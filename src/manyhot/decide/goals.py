@@ -17,7 +17,7 @@ AVERAGES = ("macro", "micro", "samples")
 
 @runtime_checkable
 class Goal(Protocol):
-    """A measure of counts, higher is better, that falls with every further false positive.
+    """A measure of counts, higher is better: true positives never lower it, false ones never raise it.
 
     `average` says over what it is taken: "macro" (each label by itself), "micro" (all cells pooled) or
     "samples" (each row by itself).

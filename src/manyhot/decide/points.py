@@ -4,7 +4,7 @@ A measure that falls with every further false positive is best just below a posi
 trying are the scores of the positives. There are as many of them as positives, not as cells.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
-from manyhot.decide.scores import ScoreMatrix, cell_numbers, row_numbers, shape_of
+from manyhot.decide.scores import ScoreMatrix, shape_of
 from manyhot.errors import ShapeError
+from manyhot.kernels.threads import spread
 from manyhot.labels import Targets
 
 NONE = np.zeros(0)
@@ -86,7 +87,7 @@ def operating_points(
     if targets.is_soft:
         targets = targets.harden(0.5)
     extra = NONE if grid is None else grid
-    parts = [_label_points(known, positive, extra) for known, positive in _sorted_labels(scores, targets)]
+    parts = [_label_points(known, positive, extra) for known, positive in sorted_labels(scores, targets)]
     sizes = np.array([len(part[0]) for part in parts], np.int64)
     cuts, below, tp, fp = (
         np.concatenate([part[k] for part in parts]) if parts else np.zeros(0) for k in range(4)
@@ -103,65 +104,47 @@ def operating_points(
     )
 
 
-def pooled_points(scores: ScoreMatrix, targets: Targets) -> OperatingPoints:
-    """The points of all known cells taken as one label: the cuts of one global cut."""
-    if scores.shape != targets.shape:
-        raise ShapeError(
-            f"expected equal shapes (rows, labels), got scores {scores.shape}, targets {targets.shape}"
-        )
-    targets = targets.harden(0.5) if targets.is_soft else targets
-    known, positive = _pooled(scores, targets)
-    parts = _label_points(np.sort(known[known > -np.inf]), np.sort(positive[positive > -np.inf]))
-    cuts, below, tp, fp = parts
-    positives = targets.label_counts().sum(keepdims=True)
-    negatives = targets.known_counts().sum(keepdims=True) - positives
-    starts = np.array([0, len(cuts)])
-    return OperatingPoints(
-        cuts.astype(np.float64), below.astype(np.float64), tp, fp, starts, positives, negatives
-    )
-
-
 def positive_scores(scores: ScoreMatrix, targets: Targets) -> NDArray[np.floating[Any]]:
     """The finite scores of all positives (of soft targets: at least 0.5), in no order."""
-    _, positive = _pooled(scores, targets.harden(0.5) if targets.is_soft else targets)
-    return positive[positive > -np.inf]
+    from manyhot.kernels.pooled import cell_values
+
+    cells = targets.harden(0.5).positives if targets.is_soft else targets.positives
+    values, found = cell_values(scores, cells)
+    return values[found & (values > -np.inf)]
 
 
-def _pooled(scores: ScoreMatrix, targets: Targets) -> tuple[NDArray, NDArray]:
-    """Scores of all known cells and of all positive ones, in no order."""
-    if not isinstance(scores, csr_array):
-        known = np.array(scores)
-        positive = known[row_numbers(targets.positives), targets.positives.indices]
-        if targets.unknown is not None:
-            known[targets.unknown.nonzero()] = -np.inf
-        return known.ravel(), positive
-    cells = cell_numbers(scores)
-    is_positive = np.isin(cells, cell_numbers(targets.positives), assume_unique=True)
-    if targets.unknown is None:
-        return scores.data, scores.data[is_positive]
-    known = ~np.isin(cells, cell_numbers(targets.unknown), assume_unique=True)
-    return scores.data[known], scores.data[is_positive]
-
-
-def _label_points(known: NDArray, positive: NDArray, extra: NDArray = NONE) -> tuple[NDArray, ...]:
+def _label_points(known: NDArray, positive: NDArray, extra: NDArray) -> tuple[NDArray, ...]:
     """Points of one label from its sorted known scores and its sorted positive scores (both ascending)."""
-    cuts = np.unique(np.concatenate([positive, extra.astype(positive.dtype)]))[::-1]
+    cuts = candidate_cuts([positive], extra)
+    lower, tp, fp = counts_at(cuts, known, positive)
+    following = np.append(cuts[1:], -np.inf)[: len(cuts)]
+    return cuts, np.maximum(lower, following), tp, fp
+
+
+def candidate_cuts(positives: Sequence[NDArray], extra: NDArray) -> NDArray:
+    """Falling distinct cuts, the first +inf: the scores of positives, and further ones."""
+    cuts = np.concatenate([*positives, extra.astype(positives[0].dtype), [np.inf]], dtype=positives[0].dtype)
+    cuts.sort()
+    return cuts[np.concatenate([cuts[1:] != cuts[:-1], [True]])][::-1]
+
+
+def lie_on(grid: NDArray[np.float64], cuts: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the cuts are cuts of the grid, which falls."""
+    if not len(grid):
+        return np.zeros(len(cuts), bool)
+    place = np.searchsorted(-grid, -cuts)
+    return grid[np.minimum(place, len(grid) - 1)] == cuts
+
+
+def counts_at(cuts: NDArray, known: NDArray, positive: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """The next lower known score of each cut, and what the cut assigns rightly and wrongly."""
     first = np.searchsorted(known, cuts)
     tp = len(positive) - np.searchsorted(positive, cuts)
-    fp = len(known) - first - tp
-    lower = np.concatenate([known[-1:], known])[first]
-    lower = np.where(first > 0, lower, -np.inf)
-    following = np.append(cuts[1:], -np.inf)[: len(cuts)]
-    highest = known[-1] if len(known) else -np.inf
-    return (
-        np.concatenate([[np.inf], cuts]),
-        np.concatenate([[highest], np.maximum(lower, following)]),
-        np.concatenate([[0], tp]),
-        np.concatenate([[0], fp]),
-    )
+    lower = np.concatenate([[-np.inf], known], dtype=known.dtype)[first]
+    return lower, tp, len(known) - first - tp
 
 
-def _sorted_labels(scores: ScoreMatrix, targets: Targets) -> Iterator[tuple[NDArray, NDArray]]:
+def sorted_labels(scores: ScoreMatrix, targets: Targets) -> Iterator[tuple[NDArray, NDArray]]:
     """Of each label: all known finite scores, and those of its positives, ascending."""
     positives = csc_array(targets.positives)
     unknown = None if targets.unknown is None else csc_array(targets.unknown)
@@ -181,7 +164,7 @@ def _dense_columns(
         if unknown is not None:
             for j in range(len(block)):
                 block[j, rows_of(unknown, begin + j)] = -np.inf
-        block.sort(axis=1)
+        spread(lambda low, high, block=block: block[low:high].sort(axis=1), len(block))
         for known, positive in zip(block, own, strict=True):
             finite = np.searchsorted(known, -np.inf, side="right")
             yield known[finite:], np.sort(positive[positive > -np.inf])

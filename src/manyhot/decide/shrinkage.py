@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot.decide.goals import Goal
-from manyhot.decide.points import OperatingPoints, operating_points, positive_scores
+from manyhot.decide.points import OperatingPoints, lie_on, operating_points, positive_scores
 from manyhot.decide.scores import ScoreMatrix
 from manyhot.labels import Targets
 
@@ -121,7 +121,7 @@ class _Pool:
         """Pooled tp and fp for each positive at every point, by the point's score."""
         points = self.points
         step = np.searchsorted(-grid, -points.cuts, side="right")  # how many grid cuts lie at or above
-        on_grid = np.isin(points.cuts, grid)
+        on_grid = lie_on(grid, points.cuts)
         shape = (len(points.positives), len(grid))
         tp = self._padded(points.tp[on_grid].reshape(shape))
         fp = self._padded(points.fp[on_grid].reshape(shape))
@@ -133,7 +133,7 @@ class _Pool:
         # tp of label j once x rows a positive are assigned: that of its last point that assigns so few
         step = np.searchsorted(RANKS, assigned)
         reached = np.zeros((len(points.positives), len(RANKS) + 1))
-        np.maximum.at(reached, (self.spread, step), points.tp)
+        reached[self.spread, step] = points.tp  # of several points of one step the last one stays
         tp = self.mean(np.maximum.accumulate(reached, axis=1))
         found = tp[self.level[self.spread], step]
         return np.minimum(found, assigned), np.maximum(assigned - found, 0.0)

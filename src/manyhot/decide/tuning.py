@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot import _check
-from manyhot.decide.balance import balanced_points, least_weight
+from manyhot.decide.balance import balanced_points, weighed_points
 from manyhot.decide.cuts import Cuts
 from manyhot.decide.global_cut import best_global_cut
 from manyhot.decide.goals import FBeta, Floor, Goal, Jaccard, as_goal
@@ -105,8 +105,11 @@ class PerLabelCut:
         """Cuts and their intervals for labels that share a goal."""
         if goal.average == "samples":
             return best_sample_cuts(scores, targets, goal), np.nan
-        points, counts = shrunk_points(scores, targets, 0 if isinstance(goal, Floor) else self.strength)
-        weight = self._weight(scores, targets, goal)
+        if isinstance(self.balance, str) and _has_micro_twin(goal):
+            points, counts, weight = weighed_points(scores, targets, goal, self.strength)
+        else:
+            points, counts = shrunk_points(scores, targets, 0 if isinstance(goal, Floor) else self.strength)
+            weight = self._weight(goal)
 
         def choose(points: OperatingPoints, counts: Counts) -> NDArray[np.int64]:
             if weight is None:
@@ -118,15 +121,15 @@ class PerLabelCut:
             return cuts, np.nan
         return cuts, cut_intervals(points, counts, choose, self.replicates)
 
-    def _weight(self, scores: ScoreMatrix, targets: Targets, goal: Goal) -> float | None:
+    def _weight(self, goal: Goal) -> float | None:
         """Weight of the micro figure; None for goals that have no micro twin."""
-        if not isinstance(goal, (FBeta, Jaccard)):
-            return None
-        if goal.average == "micro":
+        if isinstance(goal, (FBeta, Jaccard)) and goal.average == "micro":
             return 1.0
-        if isinstance(self.balance, str):
-            return least_weight(scores, targets, goal, self.strength)
-        return self.balance
+        return float(self.balance) if _has_micro_twin(goal) else None
+
+
+def _has_micro_twin(goal: Goal) -> bool:
+    return isinstance(goal, (FBeta, Jaccard)) and goal.average == "macro"
 
 
 def labels_of_goals(goal: GoalLike, space: LabelSpace) -> list[tuple[Goal, NDArray[np.intp]]]:

@@ -1,0 +1,78 @@
+"""Operating points with a part of the rows held out, for every part in turn; each label is sorted once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyhot.decide.points import OperatingPoints, candidate_cuts, counts_at, lie_on, sorted_labels
+from manyhot.decide.scores import ScoreMatrix
+from manyhot.labels import Targets
+
+
+@dataclass(frozen=True)
+class FoldedPoints:
+    """The candidate cuts of all rows, and what each counts on each fold of the rows.
+
+    Attributes:
+        cuts: (points,), highest first, the first of each label being +inf.
+        starts: (labels + 1,), label j owns the points starts[j]:starts[j + 1].
+        on_grid: (points,) the cuts that every label has.
+        below: (folds, points) the fold's next lower known score, -inf where there is none.
+        tp, fp: (folds, points) what the cut assigns on the fold.
+        positives, known: (folds, labels) cells.
+    """
+
+    cuts: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    on_grid: NDArray[np.bool_]
+    below: NDArray[np.floating[Any]]
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    positives: NDArray[np.int64]
+    known: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, folds: Sequence[tuple[ScoreMatrix, Targets]], grid: NDArray[np.float64]) -> "FoldedPoints":
+        """Sort the labels of every fold.
+
+        Args:
+            folds: scores and hard targets of each.
+            grid: (cuts,) falling, further cuts for every label.
+        """
+        cuts, below, tp, fp = [], [], [], []
+        for parts in zip(*(sorted_labels(*fold) for fold in folds), strict=True):
+            own = candidate_cuts([positive for _, positive in parts], grid)
+            counted = [counts_at(own, known, positive) for known, positive in parts]
+            cuts.append(own)
+            for into, values in zip((below, tp, fp), zip(*counted, strict=True), strict=True):
+                into.append(np.stack(values))
+        joined = np.concatenate(cuts).astype(np.float64)
+        return cls(
+            joined,
+            np.concatenate([[0], np.cumsum([len(own) for own in cuts])]),
+            lie_on(grid, joined),
+            *(np.concatenate(each, axis=1) for each in (below, tp, fp)),
+            np.stack([targets.label_counts().astype(np.int64) for _, targets in folds]),
+            np.stack([targets.known_counts() for _, targets in folds]),
+        )
+
+    def without(self, held: int | None = None) -> OperatingPoints:
+        """The points of all folds but one: as if its rows did not exist, apart from where the grid lies."""
+        used = [fold for fold in range(len(self.tp)) if fold != held]
+        positives, known = self.positives[used].sum(axis=0), self.known[used].sum(axis=0)
+        kept = self.on_grid.copy()
+        kept[self.starts[:-1]] = True
+        for fold in used:  # a cut above which the fold has one positive more than above the last
+            kept[1:] |= np.diff(self.tp[fold]) > 0
+        starts = np.concatenate([[0], np.cumsum(kept)])[self.starts]
+        cuts = self.cuts[kept]
+        following = np.append(cuts[1:], -np.inf)
+        following[starts[1:] - 1] = -np.inf
+        lower = self.below[used].max(axis=0)[kept]
+        tp, fp = (each[used].sum(axis=0)[kept] for each in (self.tp, self.fp))
+        return OperatingPoints(
+            cuts, np.maximum(lower, following), tp, fp, starts, positives, known - positives
+        )
