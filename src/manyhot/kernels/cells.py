@@ -294,7 +294,8 @@ def wide(device: torch.device) -> torch.dtype:
 
 
 def _tensor(array: Any, device: torch.device) -> Tensor:
-    return torch.as_tensor(array).to(device, non_blocking=True)
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else tensor.to(device, non_blocking=True)
 
 
 def _run(starts: Tensor, first: int, last: int) -> tuple[Tensor, slice]:

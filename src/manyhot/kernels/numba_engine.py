@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 from torch import Tensor
 
-from manyhot.kernels.cells import Cells, DenseCells, SparseCells
+from manyhot.kernels.cells import Cells, SparseCells
 from manyhot.kernels.curves import Curves
+from manyhot.kernels.dense_scan import compressed
 from manyhot.kernels.formula import Formula
+from manyhot.kernels.memory import room_like
 from manyhot.kernels.numba_pointwise import kernel_module
 from manyhot.kernels.pointwise_source import Variant, constants_of, named_formulas, variant_of
 from manyhot.kernels.pool import over_rows
@@ -41,7 +42,7 @@ def total(
     scale = float(scale_of(reduction, sparse.shape[0], _known(sparse)))
     z = logits.detach().contiguous()
     work = _Work(sparse, curves, np.float64 if z.dtype == torch.float64 else np.float32, scale)
-    slopes = torch.empty_like(z) if want_slopes else None
+    slopes = room_like(z) if want_slopes else None
     if z.dtype in HALVES:
         finite = _by_halves(work, z, slopes)
     else:
@@ -135,83 +136,3 @@ def integers(tensor: Tensor | None) -> Array:
     """Row pointers or labels as the kernels take them."""
     assert tensor is not None
     return np.ascontiguousarray(tensor.numpy(), np.int32)
-
-
-# ------------------------------------------------------------------ dense targets
-
-
-def compressed(cells: DenseCells) -> SparseCells:
-    """The cells of a dense batch that are not plain negatives, found without a copy of the matrix."""
-    values = cells.values
-    if cells.unknown is not None:
-        values = torch.where(cells.unknown, torch.nan, values.float())
-    elif values.dtype == torch.bool:
-        values = values.view(torch.uint8)
-    elif values.dtype not in (torch.float32, torch.uint8):
-        values = values.float()
-    matrix = values.detach().contiguous().numpy()
-    rows = len(matrix)
-    counts = np.zeros((2, rows + 1), np.int64)
-    over_rows(
-        lambda first, last: _count(matrix[first:last], counts[:, first + 1 : last + 1]), rows, matrix.size
-    )
-    starts, hidden_starts = np.cumsum(counts, axis=1).astype(np.int32)
-    labels, hidden_labels = np.empty(starts[-1], np.int32), np.empty(hidden_starts[-1], np.int32)
-    kept = np.empty(starts[-1], np.float32)
-    soft = over_rows(
-        lambda first, last: _list(
-            matrix[first:last], starts[first:last], hidden_starts[first:last], labels, kept, hidden_labels
-        ),
-        rows,
-        matrix.size,
-    )
-    found = torch.from_numpy
-    return SparseCells(
-        width=matrix.shape[1],
-        starts=found(starts),
-        labels=found(labels),
-        values=found(kept) if any(soft) else None,
-        unknown_starts=found(hidden_starts) if len(hidden_labels) else None,
-        unknown_labels=found(hidden_labels) if len(hidden_labels) else None,
-        row_weight=cells.row_weight,
-        cell_weight=cells.cell_weight,
-        row_ids=cells.row_ids,
-    )
-
-
-BLOCK = 64  # cells that are passed over together when all are 0
-
-
-@njit(nogil=True, cache=True)
-def _count(matrix: Any, counts: Any) -> None:
-    for i in range(matrix.shape[0]):
-        positive = hidden = 0
-        for j in range(matrix.shape[1]):
-            value = matrix[i, j]
-            positive += value > 0
-            hidden += not value >= 0
-        counts[0, i], counts[1, i] = positive, hidden
-
-
-@njit(nogil=True, cache=True)
-def _list(matrix: Any, starts: Any, hidden_starts: Any, labels: Any, kept: Any, hidden_labels: Any) -> bool:
-    soft = False
-    for i in range(matrix.shape[0]):
-        k, h, row = starts[i], hidden_starts[i], matrix[i]
-        for c in range(0, len(row), BLOCK):
-            block = row[c : c + BLOCK]
-            any_here = False
-            for j in range(len(block)):
-                any_here |= block[j] != 0
-            if not any_here:
-                continue
-            for j in range(len(block)):
-                value = block[j]
-                if value > 0:
-                    labels[k], kept[k] = c + j, value
-                    soft |= value != 1
-                    k += 1
-                elif not value >= 0:
-                    hidden_labels[h] = c + j
-                    h += 1
-    return soft

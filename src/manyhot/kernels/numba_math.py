@@ -104,7 +104,7 @@ def words(kind: type) -> dict[str, Any]:
     to_bits = _recast(types.int32 if single else types.int64)
     to_real = _recast(types.float32 if single else types.float64)
     shift, bias = whole(23 if single else 52), whole(127 if single else 1023)
-    lowest, highest = real(-87.33654 if single else -708.396), real(88.72283 if single else 709.782)
+    lowest, highest = real(-87.336 if single else -708.396), real(88.72283 if single else 709.782)
     fraction_mask = whole((1 << int(shift)) - 1)
     half_bits = whole((int(bias) - 1) << int(shift))
     log2_e, root_half = real(1.4426950408889634), real(0.7071067811865476)
@@ -114,9 +114,9 @@ def words(kind: type) -> dict[str, Any]:
     log_2 = real(0.6931471805599453)
     zero, half, one, two = real(0), real(0.5), real(1), real(2)
     largest = real(np.finfo(real).max)
-    above = real(512.5) if single else real(2048.5)  # makes truncation round, for either sign
-    below = whole(512) if single else whole(2048)
-    exp_series = polynomial(EXP_32 if single else EXP_64)
+    rounder = real(1.5 * 2 ** (23 if single else 52))  # what is added to it loses its fraction
+    expm1_series = polynomial(EXP_32 if single else EXP_64)
+    exp_series = polynomial((*(EXP_32 if single else EXP_64), 1.0, 1.0))
     log_series = polynomial(LOG_32)
     unit_series = polynomial(UNIT_32)
     artanh_series = polynomial(ARTANH_64)
@@ -138,35 +138,32 @@ def words(kind: type) -> dict[str, Any]:
         return real(x) if x < high else real(high)
 
     @_compiled
-    def scaled(n):  # type: ignore[no-untyped-def]
-        return to_real(whole(whole(n + bias) << shift))  # Numba adds small integers as int64
+    def raised(shifted, r):  # type: ignore[no-untyped-def]
+        # 2^n exp(r), n in the last bits of `shifted`: added to the exponent, which costs no multiplication.
+        return to_real(whole(to_bits(exp_series(r)) + whole(to_bits(shifted) << shift)))
 
     @_compiled
     def reduced(x):  # type: ignore[no-untyped-def]
-        n = whole(whole(x * log2_e + above) - below)
-        return n, (x - real(n) * log2_high) - real(n) * log2_low
+        shifted = x * log2_e + rounder
+        n = shifted - rounder
+        return shifted, (x - n * log2_high) - n * log2_low
 
     @_compiled
     def exp(x):  # type: ignore[no-untyped-def]
-        n, r = reduced(minimum(maximum(x, lowest), highest))
-        last = n == bias + whole(1)  # 2^128 is no float32, 2^127 times 2 is
-        n = whole(n - whole(1)) if last else n
-        grown = (one + (r + r * r * exp_series(r))) * (two if last else one) * scaled(n)
-        return zero if x < lowest else grown
+        shifted, r = reduced(minimum(maximum(x, lowest), highest))
+        return zero if x < lowest else raised(shifted, r)
 
     @_compiled
     def falling_exp(size):  # type: ignore[no-untyped-def]
         # exp(-size) for size >= 0, never below the smallest normal float: what sigmoid and softplus need.
-        x = maximum(-size, lowest)
-        n = whole(x * log2_e - half)
-        r = (x - real(n) * log2_high) - real(n) * log2_low
-        return (one + (r + r * r * exp_series(r))) * scaled(n)
+        shifted, r = reduced(maximum(-size, lowest))
+        return raised(shifted, r)
 
     @_compiled
     def expm1(x):  # type: ignore[no-untyped-def]
-        n, r = reduced(minimum(maximum(x, lowest), highest - half))
-        unit = scaled(n)
-        return (unit - one) + unit * (r + r * r * exp_series(r))
+        shifted, r = reduced(minimum(maximum(x, lowest), highest - half))
+        unit = raised(shifted, zero)
+        return (unit - one) + unit * (r + r * r * expm1_series(r))
 
     @_compiled
     def split(x):  # type: ignore[no-untyped-def]
@@ -203,10 +200,9 @@ def words(kind: type) -> dict[str, Any]:
         e, f = split(x)
         large, rest = a * real(e), a * (log_of_fraction(f) * log2_e)
         limit = real(bias) - one
-        n = whole(whole(minimum(maximum(large + rest, -limit), limit) + above) - below)
-        r = ((large - real(n)) + rest) * log_2
-        grown = (one + (r + r * r * exp_series(r))) * scaled(n)
-        grown = largest if large + rest > limit else grown
+        shifted = minimum(maximum(large + rest, -limit), limit) + rounder
+        r = ((large - (shifted - rounder)) + rest) * log_2
+        grown = largest if large + rest > limit else raised(shifted, r)
         return zero if (large + rest < -limit) | (x <= zero) else grown
 
     @_compiled

@@ -24,7 +24,9 @@ def over_rows(run: Callable[[int, int], Result], rows: int, cells: int) -> list[
         cells: number of cells in them.
     """
     groups = -(-rows // ROW_GROUP)
-    threads = max(1, min(torch.get_num_threads(), groups, cells // SHARE))
+    threads = min(torch.get_num_threads(), groups, cells // SHARE)
+    if threads <= 1:
+        return [run(0, rows)]
     cuts = [min(rows, groups * part // threads * ROW_GROUP) for part in range(threads + 1)]
     spans = list(pairwise(cuts))
     others = [_threads().submit(run, *span) for span in spans[1:]]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from manyhot.kernels.cells import SparseCells
+from manyhot.kernels.memory import room_like
 
 EMPTY = -1e30  # logarithm of a sum over no cell: its exponential is 0, yet it is finite
 
@@ -27,7 +28,7 @@ class Split(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Exponentials less the highest of their row, and their sums."""
         logits = z.detach().contiguous()
-        exponentials = torch.empty_like(logits)
+        exponentials = room_like(logits)
         highest, summed = _exponentials(logits, exponentials, cells, temperature, weight)
         some = summed > 0
         logarithm = torch.where(

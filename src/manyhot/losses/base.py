@@ -113,7 +113,7 @@ class MultiLabelLoss(nn.Module, ABC):
         cells = self.prepare(logits, cells)
         cost = self.evaluate(logits, cells)
         # On other devices this would wait for the device in every step.
-        if cost.device.type == "cpu" and not math.isfinite(cost.detach().sum().item()):
+        if cost.device.type == "cpu" and not _is_finite(cost):
             return self.evaluate(door.explain_nonfinite(logits, cells, self.names), cells)
         return cost
 
@@ -151,10 +151,12 @@ class MultiLabelLoss(nn.Module, ABC):
     @property
     def width(self) -> int | None:
         """Number of labels this loss is made for; None when any."""
+        if not self._sized:
+            return None
         sizes = {name: len(getattr(self, name)) for name in self._sized}
         if len(set(sizes.values())) > 1:
             raise ShapeError(f"parameters of this loss are for different numbers of labels: {sizes}")
-        return next(iter(sizes.values()), None)
+        return next(iter(sizes.values()))
 
     def per_label(self, name: str, value: PerLabel | None, low: float = -np.inf) -> None:
         """Store a parameter that is one number or a number per label: float attribute or (labels,) buffer.
@@ -231,6 +233,10 @@ def _assumed_negative(cells: Cells) -> Cells:
         cell_weight=cells.cell_weight,
         row_ids=cells.row_ids,
     )
+
+
+def _is_finite(cost: Tensor) -> bool:
+    return math.isfinite(cost.item() if cost.ndim == 0 else cost.detach().sum().item())
 
 
 def _smoothing(value: float | tuple[float, float]) -> tuple[float, float]:
