@@ -6,16 +6,17 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array
 
 from manyhot import _check
-from manyhot.decide.cuts import Cuts
+from manyhot.decide.cuts import Cuts, assigned
 from manyhot.decide.goals import Cost
-from manyhot.decide.points import OperatingPoints, operating_points
+from manyhot.decide.points import OperatingPoints, operating_points, rows_of
 from manyhot.decide.rule import GoalLike, TuningData
-from manyhot.decide.scores import absent_lowest
+from manyhot.decide.scores import ScoreMatrix
 from manyhot.decide.tuning import PerLabelCut, labels_of_goals
 from manyhot.errors import OptionError
-from manyhot.labels import LabelSpace
+from manyhot.labels import LabelSpace, Targets
 
 HALVINGS = 60
 
@@ -53,26 +54,25 @@ class ReviewBudget:
             raise OptionError(f"ReviewBudget maximises recall within its budget, got the goal {goal!r}")
         data = TuningData.of(scores, targets, space, rows)
         points = operating_points(data.scores, data.targets)
-        scores = absent_lowest(data.scores)
-        allowed = self.share * len(scores)
+        allowed = self.share * len(data.targets)
         kept, over = points.starts[:-1], points.starts[1:] - 1
         # price 1: a review must find a positive; price 0: every cut down to the last positive
         low, high = -1e-9, 1.0
         for _ in range(HALVINGS):
             price = (low + high) / 2
             index = points.best(points.tp - price * (points.tp + points.fp))
-            if self._reviews(scores >= points.middle(index)) <= allowed:
+            if self._reviews(assigned(data.scores, points.middle(index))) <= allowed:
                 kept, high = index, price
             else:
                 over, low = index, price
-        return Cuts(data.space, self._spend(scores, points, kept, over, allowed), tuned_on=data.tuned_on)
+        return Cuts(data.space, self._spend(data.scores, points, kept, over, allowed), tuned_on=data.tuned_on)
 
-    def _reviews(self, decisions: NDArray[np.bool_]) -> int:
-        return int(decisions.any(axis=1).sum() if self.per == "rows" else decisions.sum())
+    def _reviews(self, decided: Targets) -> int:
+        return int(np.count_nonzero(decided.row_counts()) if self.per == "rows" else decided.positives.nnz)
 
     def _spend(
         self,
-        scores: NDArray[np.floating[Any]],
+        scores: ScoreMatrix,
         points: OperatingPoints,
         kept: NDArray[np.int64],
         over: NDArray[np.int64],
@@ -80,21 +80,26 @@ class ReviewBudget:
     ) -> NDArray[np.float64]:
         """Cuts: label by label the deepest point, no deeper than `over`, that what is left can pay."""
         cuts = points.middle(kept)
-        decisions = scores >= cuts
-        left = allowed - self._reviews(decisions)
-        reviewed = decisions.any(axis=1) & (self.per == "rows")
+        decided = assigned(scores, cuts)
+        left = allowed - self._reviews(decided)
+        reviewed = (decided.row_counts() > 0) & (self.per == "rows")
+        columns = csc_array(scores) if isinstance(scores, csr_array) else None
         found = points.tp[over] - points.tp[kept]
         rate = found / np.maximum(found + points.fp[over] - points.fp[kept], 1)
         for label in np.argsort(-rate, kind="stable"):
-            column = scores[:, label]
-            fresh = np.sort(column[~reviewed & (column < cuts[label])])
+            if columns is None:
+                rows, column = np.arange(len(reviewed)), scores[:, label]
+            else:
+                rows = rows_of(columns, label)
+                column = columns.data[columns.indptr[label] : columns.indptr[label + 1]]
+            fresh = np.sort(column[~reviewed[rows] & (column < cuts[label])])
             deeper = points.middle(np.arange(int(kept[label]), int(over[label]) + 1))
             price = len(fresh) - np.searchsorted(fresh, deeper)
             step = np.flatnonzero(price <= left)
             if len(step) and step[-1]:
                 cuts[label] = deeper[step[-1]]
                 left -= price[step[-1]]
-                reviewed |= (column >= cuts[label]) & (self.per == "rows")
+                reviewed[rows] |= (column >= cuts[label]) & (self.per == "rows")
         return cuts
 
 

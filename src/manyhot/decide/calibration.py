@@ -11,7 +11,7 @@ from scipy.sparse import csc_array, csr_array
 from manyhot import _check
 from manyhot.decide.maps import METHODS, ProbabilityMap, fit_map
 from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData
-from manyhot.decide.scores import ScoreMatrix, as_scores, shape_of
+from manyhot.decide.scores import ScoreMatrix, as_scores, known_cells, shape_of
 from manyhot.decide.tuned_rows import TunedRows
 from manyhot.decide.tuning import PerLabelCut
 from manyhot.labels import LabelSpace, Targets
@@ -47,7 +47,7 @@ class Calibration:
             InputError: scores outside [0, 1] for "beta".
         """
         data = TuningData.of(scores, targets, space, None)
-        cells = list(_known_cells(data.scores, data.targets))
+        cells = list(known_cells(data.scores, data.targets))
         positives = data.targets.label_sums()
         rare = positives < self.pool_below
         names = data.space.names
@@ -180,7 +180,7 @@ def reliability(scores: Any, targets: Any, *, bins: int = 15, space: LabelSpace 
     data = TuningData.of(scores, targets, space, None)
     width = len(data.space)
     total, hits, count = (np.zeros((width, bins)) for _ in range(3))
-    for j, (values, truth) in enumerate(_known_cells(data.scores, data.targets)):
+    for j, (values, truth) in enumerate(known_cells(data.scores, data.targets)):
         order = np.argsort(values, kind="stable")
         place = np.arange(len(order)) * bins // max(len(order), 1)
         count[j] = np.bincount(place, minlength=bins)
@@ -188,23 +188,3 @@ def reliability(scores: Any, targets: Any, *, bins: int = 15, space: LabelSpace 
         hits[j] = np.bincount(place, truth[order], bins)
     with np.errstate(invalid="ignore"):
         return Reliability(total / count, hits / count, count.astype(np.int64))
-
-
-def _known_cells(scores: ScoreMatrix, targets: Targets) -> Iterable[tuple[NDArray, NDArray]]:
-    """Of each label the scores and values of its known (and stored) cells."""
-    positives = csc_array(targets.positives)
-    unknown = None if targets.unknown is None else csc_array(targets.unknown)
-    stored = csc_array(scores) if isinstance(scores, csr_array) else None
-    for j in range(targets.width):
-        truth = np.zeros(len(targets))
-        own = slice(positives.indptr[j], positives.indptr[j + 1])
-        truth[positives.indices[own]] = positives.data[own]
-        known = np.ones(len(targets), bool)
-        if unknown is not None:
-            known[unknown.indices[unknown.indptr[j] : unknown.indptr[j + 1]]] = False
-        if stored is None:
-            yield scores[known, j].astype(np.float64), truth[known]
-        else:
-            cells = slice(stored.indptr[j], stored.indptr[j + 1])
-            rows = stored.indices[cells]
-            yield stored.data[cells][known[rows]].astype(np.float64), truth[rows][known[rows]]

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import csr_array
 
 from manyhot import _check
 from manyhot.decide.cuts import Cuts, assigned, by_name, from_names
 from manyhot.decide.rule import Decision, GoalLike, TuningData
-from manyhot.decide.scores import ScoreMatrix, absent_lowest
+from manyhot.decide.scores import ScoreMatrix, known_cells, row_numbers, shape_of
 from manyhot.decide.tuned_rows import TunedRows
 from manyhot.errors import OptionError
 from manyhot.labels import LabelSpace, Targets
@@ -28,7 +28,8 @@ class Conformal:
         coverage: in (0, 1).
         per: "rows": all true labels of a row are in its set; one cut for all labels. "labels": each label is
             in the set when it is true; a cut for each. A label with too few positives for its promise is
-            always in the set.
+            always in the set. A true label without a score, absent from CSR, counts as one that was missed;
+            such cells are never in a set, so the promise then holds where it can: when few are absent.
 
     Source: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; per label: Vovk,
     Conditional validity of inductive conformal predictors, ACML 2012.
@@ -58,7 +59,8 @@ class Conformal:
             cut = lower_quantile(_lowest_true(data.scores, data.targets), miss)
             cuts = np.full(len(data.space), cut)
         else:
-            cuts = np.array([lower_quantile(true, miss) for true, _ in _by_truth(data.scores, data.targets)])
+            kinds = _by_truth(data.scores, data.targets)
+            cuts = np.array([lower_quantile(true, miss) for true, _, _ in kinds])
         return Cuts(data.space, cuts, tuned_on=data.tuned_on)
 
 
@@ -91,10 +93,10 @@ class AbstainBand:
         _refuse_goal(goal)
         data = TuningData.of(scores, targets, space, rows)
         low, high = np.empty((2, len(data.space)))
-        for j, (true, false) in enumerate(_by_truth(data.scores, data.targets)):
+        for j, (true, false, absent) in enumerate(_by_truth(data.scores, data.targets)):
             low[j] = lower_quantile(true, self.miss)
             # strictly above the score that the allowed share of negatives exceeds
-            high[j] = np.nextafter(-lower_quantile(-false, self.false_alarm), np.inf)
+            high[j] = np.nextafter(-lower_quantile(-false, self.false_alarm, absent), np.inf)
         # both promises hold at any cut between them: no doubt is left
         apart = low > high
         low[apart] = high[apart] = high[apart] + (low[apart] - high[apart]) / 2
@@ -111,10 +113,29 @@ class Bands(Decision):
     high: NDArray[np.float64]
 
     def _decide(self, scores: ScoreMatrix) -> Targets:
-        dense = absent_lowest(scores)
-        sure = assigned(dense, self.high)
-        doubt = csr_array((dense >= self.low) & (dense < self.high))
-        return Targets(sure.positives, doubt if doubt.nnz else None)
+        sure = assigned(scores, self.high).positives
+        if isinstance(scores, csr_array):
+            doubt = self._stored_doubt(scores) + self._open_cells(scores, sure)
+        else:
+            doubt = csr_array((scores >= self.low) & (scores < self.high))
+        return Targets(sure, doubt if doubt.nnz else None)
+
+    def _stored_doubt(self, scores: csr_array) -> csr_array:
+        """Stored cells between the cuts of labels whose lower cut says something."""
+        low, high = self.low[scores.indices], self.high[scores.indices]
+        doubtful = (scores.data >= low) & (scores.data < high) & (low > -np.inf)
+        starts = np.concatenate([[0], np.cumsum(doubtful)])[scores.indptr]
+        cells = np.ones(np.count_nonzero(doubtful), bool), scores.indices[doubtful], starts
+        return csr_array(cells, shape=scores.shape)
+
+    def _open_cells(self, scores: csr_array, sure: csr_array) -> csr_array:
+        """All cells but the assigned ones of labels whose lower cut is -inf, absent ones too."""
+        rows, width = shape_of(scores)
+        columns = np.flatnonzero((self.low == -np.inf) & (self.high > -np.inf))
+        open_cells = np.ones((rows, len(columns)), bool)
+        open_cells[sure[:, columns].nonzero()] = False
+        place, column = np.nonzero(open_cells)
+        return csr_array((np.ones(len(place), bool), (place, columns[column])), shape=(rows, width))
 
     def _content(self) -> dict[str, Any]:
         names = self.space.names
@@ -126,37 +147,44 @@ class Bands(Decision):
         return cls(space, low, high, tuned_on=tuned_on)
 
 
-def lower_quantile(values: NDArray[np.floating[Any]], share: float) -> float:
+def lower_quantile(values: NDArray[np.floating[Any]], share: float, above: int = 0) -> float:
     """The cut that a new value of the same source falls below with a probability of at most `share`.
 
     -inf where so few values allow no such promise.
+
+    Args:
+        values: of the source, and `above` further ones that are +inf.
+        share: in [0, 1].
+        above: number of values not listed.
     """
-    rank = int(np.floor(share * (len(values) + 1) + 1e-9))  # 0.1 * 10 must be 1
+    rank = int(np.floor(share * (len(values) + above + 1) + 1e-9))  # 0.1 * 10 must be 1
     if rank < 1:
         return -np.inf
+    if rank > len(values):
+        return np.inf
     return float(np.partition(values, rank - 1)[rank - 1])
 
 
 def _lowest_true(scores: ScoreMatrix, targets: Targets) -> NDArray[np.float64]:
-    """The lowest score among the true labels of each row; +inf of a row without any."""
+    """The lowest score among the true labels of each row; +inf of a row without any, -inf of absent ones."""
+    from manyhot.kernels.pooled import cell_values
+
     targets = targets.harden(0.5) if targets.is_soft else targets
     lowest = np.full(len(targets), np.inf)
-    rows = np.repeat(np.arange(len(targets)), targets.row_counts())
-    np.minimum.at(lowest, rows, absent_lowest(scores)[rows, targets.positives.indices])
+    values, found = cell_values(scores, targets.positives)
+    np.minimum.at(lowest, row_numbers(targets.positives), np.where(found, values, -np.inf))
     return lowest
 
 
-def _by_truth(scores: ScoreMatrix, targets: Targets) -> Iterable[tuple[NDArray, NDArray]]:
-    """Of each label the scores of its positive and of its negative cells."""
+def _by_truth(scores: ScoreMatrix, targets: Targets) -> Iterable[tuple[NDArray, NDArray, int]]:
+    """Of each label its positives' scores (absent: -inf), its negatives', how many of these are absent."""
     targets = targets.harden(0.5) if targets.is_soft else targets
-    dense, positives = absent_lowest(scores), csc_array(targets.positives)
-    unknown = None if targets.unknown is None else csc_array(targets.unknown)
-    for j in range(targets.width):
-        kind = np.zeros(len(targets), np.int8)
-        kind[positives.indices[positives.indptr[j] : positives.indptr[j + 1]]] = 1
-        if unknown is not None:
-            kind[unknown.indices[unknown.indptr[j] : unknown.indptr[j + 1]]] = 2
-        yield dense[kind == 1, j], dense[kind == 0, j]
+    positives, known = targets.label_counts(), targets.known_counts()
+    for j, (values, truth) in enumerate(known_cells(scores, targets)):
+        true, false = values[truth == 1], values[truth == 0]
+        missed = int(positives[j]) - len(true)
+        absent = int(known[j] - positives[j]) - len(false)
+        yield np.concatenate([true, np.full(missed, -np.inf)]), false, absent
 
 
 def _refuse_goal(goal: GoalLike | None) -> None:

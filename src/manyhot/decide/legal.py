@@ -6,17 +6,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from manyhot import _check
 from manyhot.decide.cuts import Cuts, from_masks
 from manyhot.decide.legal_sets import Limits, best_legal_sets
 from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData
-from manyhot.decide.scores import ScoreMatrix, absent_lowest
+from manyhot.decide.scores import ScoreMatrix, absent_lowest, shape_of
 from manyhot.decide.tuned_rows import TunedRows
 from manyhot.decide.tuning import PerLabelCut
 from manyhot.errors import OptionError
 from manyhot.labels import LabelSpace, Targets
 
+BLOCK_CELLS = 500_000  # cells decided at a time: their margins take 4 MB
 EDGE = 1e-7  # probabilities are held this far from 0 and 1, so that log-odds stay finite
 
 
@@ -56,9 +58,10 @@ class Legal:
         cuts = self.rule.fit(data.scores, data.targets, space=data.space, goal=goal)
         if not isinstance(cuts, Cuts):
             raise OptionError(f"Legal needs a rule that fits cuts, got {type(self.rule).__name__}")
-        dense = absent_lowest(data.scores)
-        finite = dense[np.isfinite(dense)]
-        probabilities = bool(len(finite) and finite.min() >= 0 and finite.max() <= 1)
+        values = data.scores.data if isinstance(data.scores, csr_array) else data.scores
+        finite = np.isfinite(values)
+        lowest, highest = values.min(initial=np.inf, where=finite), values.max(initial=-np.inf, where=finite)
+        probabilities = bool(0 <= lowest <= highest <= 1)
         limits = Limits(self.at_least_one, self.at_most)
         return BestLegalSet(data.space, cuts.cuts, limits, probabilities, tuned_on=data.tuned_on)
 
@@ -74,8 +77,13 @@ class BestLegalSet(Decision):
     probabilities: bool
 
     def _decide(self, scores: ScoreMatrix) -> Targets:
-        dense = absent_lowest(scores)
-        chosen = best_legal_sets(self.margins(dense), self.space, self.limits)
+        rows, width = shape_of(scores)
+        step = max(1, BLOCK_CELLS // width)
+        decided = [self._decide_block(scores[begin : begin + step]) for begin in range(0, rows, step)]
+        return Targets.concat(decided) if decided else Targets.negative(0, width)
+
+    def _decide_block(self, scores: ScoreMatrix) -> Targets:
+        chosen = best_legal_sets(self.margins(absent_lowest(scores)), self.space, self.limits)
         return from_masks([chosen], len(self.space))
 
     def margins(self, scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -1,14 +1,14 @@
 """Scores at the door of a rule: one of two forms, no NaN, the labels wanted; and how cells are walked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from manyhot.errors import InputError, ShapeError
-from manyhot.labels import ScoreMatrix, score_matrix
+from manyhot.labels import ScoreMatrix, Targets, score_matrix
 
 
 def as_scores(scores: Any, names: Sequence[str] | None = None) -> ScoreMatrix:
@@ -53,6 +53,26 @@ def absent_lowest(matrix: ScoreMatrix) -> NDArray[np.floating[Any]]:
     dense = np.full(shape_of(matrix), -np.inf, matrix.dtype)
     dense[row_numbers(matrix), matrix.indices] = matrix.data
     return dense
+
+
+def known_cells(scores: ScoreMatrix, targets: Targets) -> Iterator[tuple[NDArray, NDArray]]:
+    """Of each label the scores and values of its known (and stored) cells."""
+    positives = csc_array(targets.positives)
+    unknown = None if targets.unknown is None else csc_array(targets.unknown)
+    stored = csc_array(scores) if isinstance(scores, csr_array) else None
+    for j in range(targets.width):
+        truth = np.zeros(len(targets))
+        own = slice(positives.indptr[j], positives.indptr[j + 1])
+        truth[positives.indices[own]] = positives.data[own]
+        known = np.ones(len(targets), bool)
+        if unknown is not None:
+            known[unknown.indices[unknown.indptr[j] : unknown.indptr[j + 1]]] = False
+        if stored is None:
+            yield scores[known, j].astype(np.float64), truth[known]
+        else:
+            cells = slice(stored.indptr[j], stored.indptr[j + 1])
+            rows = stored.indices[cells]
+            yield stored.data[cells][known[rows]].astype(np.float64), truth[rows][known[rows]]
 
 
 def require_probabilities(matrix: ScoreMatrix, names: Sequence[str] | None) -> None:
