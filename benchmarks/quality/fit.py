@@ -64,7 +64,12 @@ CASES = {
         "reuters_modapte90", ("--text", "title,text"), {"f1_macro": 0.60, "f1_micro": 0.87, "exact": 0.81}
     ),
     "wiki_movies": Case("wiki_movies", ("--text", "text_masked")),
-    "glyphs": Case("glyphs", (), embedded=True),
+    # flips and turns would make b of d and an oblique face of an upright one
+    "glyphs": Case(
+        "glyphs",
+        ("--image-size", "32", "--batch-size", "128", "--epochs", "8", "--set", "augment=false"),
+        embedded=True,
+    ),
     "imports": Case("imports", (), embedded=True),
 }
 
