@@ -33,7 +33,7 @@ def diagnose(scores: FloatArray, targets: Targets, cut: float = 0.5) -> list[Dia
         targets: (rows, labels); unknown cells are left out.
         cut: what a label's score has to reach to be decided, before anything is tuned.
     """
-    picked = _spread_rows(len(scores), scores.shape[1])
+    picked = spread_rows(*scores.shape)
     scores, truth = scores[picked], targets.rows(picked).to_dense()
     known = ~np.isnan(truth)
     if not known.any():
@@ -123,6 +123,7 @@ def _under_the_cut(scores: FloatArray, positive: NDArray[np.bool_], cut: float) 
     )
 
 
-def _spread_rows(rows: int, labels: int) -> NDArray[np.int64]:
+def spread_rows(rows: int, labels: int) -> NDArray[np.int64]:
+    """Numbers of the rows that are looked at: all, or two at least, evenly spaced."""
     most = max(2, MOST_CELLS // max(1, labels))
     return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(np.int64)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -15,8 +16,9 @@ from manyhot.labels import Targets
 from manyhot.losses import MultiLabelLoss, losses_for
 from manyhot.models import Augmentation, Batch, Model, Prepared
 from manyhot.train.average import WeightAverage
-from manyhot.train.diagnosis import diagnose, not_finite
+from manyhot.train.diagnosis import not_finite
 from manyhot.train.events import Began, Diagnosed, Ended, EpochDone, Listener, StepDone, nobody
+from manyhot.train.fused import head_for
 from manyhot.train.history import Ending, EpochRecord, History
 from manyhot.train.identity import identity
 from manyhot.train.interrupt import interrupts
@@ -76,6 +78,7 @@ def train(
     options = (options or TrainOptions()).resolved(model, len(train_targets))
     model.to(options.device)
     loss = (loss or losses_for(model.space, "bce", train_targets)).to(options.device)
+    options = msgspec.structs.replace(options, head=head_for(options.head, model, loss)[0])
     rows = _prepared(model, train_inputs, train_targets, "training")
     facts = identity(model, train_targets, valid_targets, loss, options)
     with seeded(options.seed), interrupts() as interrupted:
@@ -86,7 +89,7 @@ def train(
         loop = Loop(
             state,
             rows,
-            Objective(loss, train_targets, model.device),
+            Objective(loss, train_targets, model.device, options.head == "fused"),
             _monitor(model, valid_inputs, valid_targets, loss, options),
             saver,
             interrupted,
@@ -226,13 +229,26 @@ class Loop:
         if self.augmentation and isinstance(inputs, Tensor):
             inputs = self.augmentation(inputs, state.drawing)
         with _precision(self.options, state.model.device):
-            logits = state.model(inputs)
-        if not torch.isfinite(logits).all():
-            raise NotFiniteError("logits")
-        loss = self.objective(logits, rows)
+            hidden = state.model.encoder(inputs)
+            logits = None if self.objective.fused else state.model.head(hidden)
+        loss = self._fused_loss(hidden, rows) if logits is None else self._plain_loss(logits, rows)
         if not torch.isfinite(loss):
             raise NotFiniteError("loss")
         return loss
+
+    def _plain_loss(self, logits: Tensor, rows: Tensor) -> Tensor:
+        if not torch.isfinite(logits).all():
+            raise NotFiniteError("logits")
+        return self.objective(logits, rows)
+
+    def _fused_loss(self, hidden: Tensor, rows: Tensor) -> Tensor:
+        head = self.state.model.head
+        try:
+            return self.objective.of_hidden(hidden, head, rows)
+        except InputError:
+            if head.best(hidden.detach(), 1)[1].isnan().any():
+                raise NotFiniteError("logits") from None
+            raise
 
     def _rate(self, step: int) -> float:
         options = self.options
@@ -281,7 +297,7 @@ class Loop:
         if better:
             history.best_value = value
         if state.epoch in LOOK_AT:
-            for finding in diagnose(scores, self.monitor.objective.targets):
+            for finding in self.monitor.diagnose(state.model, scores):
                 self.on_event(Diagnosed(finding))
         return loss, values, better or not history.records
 
@@ -290,7 +306,7 @@ class Loop:
             return
         self.state.model.load_state_dict(self.state.best)
         _, _, scores = self.monitor.measure(self.state.model)
-        for finding in diagnose(scores, self.monitor.objective.targets):
+        for finding in self.monitor.diagnose(self.state.model, scores):
             self._diagnosed(finding)
 
     def _diagnosed(self, finding: Any) -> None:
@@ -349,7 +365,7 @@ def _monitor(
             raise InputError(f"monitor={options.monitor} needs validation rows, there are none")
         return None
     rows = _prepared(model, inputs, targets, "validation")
-    objective = Objective(loss, targets, model.device)
+    objective = Objective(loss, targets, model.device, options.head == "fused")
     return Monitor(rows, objective, model.space, options.monitor, options.cuts)
 
 

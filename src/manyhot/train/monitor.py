@@ -11,8 +11,9 @@ from manyhot import decide, metrics
 from manyhot._typing import FloatArray
 from manyhot.decide import Cuts, Decision, GroupChoice
 from manyhot.errors import OptionError
-from manyhot.labels import LabelSpace, Targets
-from manyhot.models import Model, Prepared
+from manyhot.labels import LabelSpace, ScoreMatrix, Targets
+from manyhot.models import KEPT, WIDE, BestScores, Model, Prepared
+from manyhot.train.diagnosis import Diagnosis, diagnose, spread_rows
 from manyhot.train.objective import Objective
 
 ALWAYS = ("f1_micro", "ap_micro")
@@ -79,13 +80,47 @@ class Monitor:
         """Names of the metrics of every record."""
         targets = self.objective.targets
         own = () if self.name == "loss" else (self.name,)
-        if targets.is_soft or _has_many_cells(targets):
+        stored = len(targets) * (KEPT if targets.width >= WIDE else targets.width)
+        if targets.is_soft or stored > ALWAYS_CELLS:
             return own
         return tuple(dict.fromkeys((*own, *ALWAYS)))
 
     @torch.no_grad()
-    def measure(self, model: Model) -> tuple[float, dict[str, float], FloatArray]:
-        """(loss, metrics by name, scores (rows, labels)) of the model as it is."""
+    def measure(self, model: Model) -> tuple[float, dict[str, float], ScoreMatrix]:
+        """(loss, metrics by name, `Model.kept_scores` (rows, labels)) of the model as it is."""
+        return self._measure_wide(model) if model.is_wide else self._measure_whole(model)
+
+    @torch.no_grad()
+    def diagnose(self, model: Model, scores: ScoreMatrix) -> list[Diagnosis]:
+        """What the scores of `measure` show; of a wide label space, all scores of a few rows."""
+        targets = self.objective.targets
+        if not model.is_wide:
+            return diagnose(scores, targets)
+        picked = spread_rows(*targets.shape)
+        training = model.training
+        model.eval()
+        logits = model(model.to_input(self.rows.batch(torch.from_numpy(picked))))
+        model.train(training)
+        return diagnose(model.head.scores(logits).cpu().numpy(), targets.rows(picked))
+
+    def _measure_wide(self, model: Model) -> tuple[float, dict[str, float], ScoreMatrix]:
+        """Batch by batch, so that no matrix (rows, labels) is made."""
+        kept = BestScores(len(self.rows), len(self.space))
+        self.objective.loss.eval()
+        total = 0.0
+        for rows, hidden in model.hidden(self.rows, self.batch_size):
+            columns, best = model.head.best(hidden, kept.k)
+            kept.put(rows, columns, best)
+            if torch.isfinite(best).all():
+                total += float(self.objective.of_hidden(hidden, model.head, rows)) * len(rows)
+            else:
+                total = float("nan")
+        loss, scores = total / max(1, len(self.rows)), kept.matrix()
+        if not self.wanted or not np.isfinite(loss):
+            return loss, dict.fromkeys(self.wanted, float("nan")), scores
+        return loss, self._metrics(scores), scores
+
+    def _measure_whole(self, model: Model) -> tuple[float, dict[str, float], FloatArray]:
         logits = model.logits(self.rows, self.batch_size)
         loss = self._loss(logits)
         scores = np.empty_like(logits)
@@ -126,13 +161,13 @@ class Monitor:
             total += float(self.objective(part, rows)) * len(rows)
         return total / max(1, len(logits))
 
-    def _metrics(self, scores: FloatArray) -> dict[str, float]:
+    def _metrics(self, scores: ScoreMatrix) -> dict[str, float]:
         targets = self.objective.targets
         decided = self._rule(scores, targets).decide(scores)
         found = metrics.evaluate(targets, scores, decided, metrics=self.wanted, baseline=False)
         return {name: float(found[name]) for name in self.wanted}
 
-    def _rule(self, scores: FloatArray, targets: Targets) -> Decision:
+    def _rule(self, scores: ScoreMatrix, targets: Targets) -> Decision:
         if self.cuts == "default":
             return cut_at_half(self.space)
         goal = self.name if _GOAL.fullmatch(self.name) else "f1_micro"

@@ -1,15 +1,19 @@
 """What is minimised: a loss over the training targets, cut into batches."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from manyhot.labels import LabelSpace, Targets
 from manyhot.losses import ROLE, ExpectedPositives, GroupSoftmax, Mixed, MultiLabelLoss, Pointwise
+from manyhot.losses.fused import FusedLinearLoss
+from manyhot.models import WIDE, Head
 
 DENSE_CELLS = 2**25
-"""Up to so many cells (128 MB) all targets lie on the device as one matrix; above, batches are cut sparse."""
+"""Up to so many cells (128 MB) all targets lie on the device as one matrix. Above, and in a wide label space
+always, batches are cut sparse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,17 +24,24 @@ class Objective:
         loss: called as loss(logits, targets); a `MultiLabelLoss` is told the row numbers too.
         targets: (rows, labels).
         device: of the logits.
+        fused: the loss makes the logits itself, some labels at a time.
     """
 
     loss: nn.Module
     targets: Targets
     device: torch.device
+    fused: bool = False
+    _walk: FusedLinearLoss | None = field(init=False, default=None, repr=False)
     _dense: Tensor | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.loss, MultiLabelLoss):
             self.loss.trust_logits()  # a head that starts at the prior may well put all logits into [0, 1]
-        if self.targets.shape[0] * self.targets.shape[1] <= DENSE_CELLS:
+        if self.fused:
+            assert isinstance(self.loss, MultiLabelLoss), "head_for lets nothing else be fused"
+            object.__setattr__(self, "_walk", FusedLinearLoss(self.loss))
+        rows, width = self.targets.shape
+        if width < WIDE and rows * width <= DENSE_CELLS:
             object.__setattr__(self, "_dense", torch.from_numpy(self.targets.to_dense()).to(self.device))
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
@@ -40,12 +51,19 @@ class Objective:
             logits: (len(rows), labels).
             rows: row numbers, int64 on the CPU.
         """
-        targets = (
-            self.targets.rows(rows.numpy()) if self._dense is None else self._dense[rows.to(self.device)]
-        )
         if isinstance(self.loss, MultiLabelLoss):
-            return self.loss(logits.float(), targets, row_ids=rows)
-        return self.loss(logits.float(), targets)
+            return self.loss(logits.float(), self.targets_of(rows), row_ids=rows)
+        return self.loss(logits.float(), self.targets_of(rows))
+
+    def of_hidden(self, hidden: Any, head: Head, rows: Tensor) -> Tensor:
+        """The same of hidden vectors (len(rows), width) and a head; fused, without all logits at once."""
+        if self._walk is None:
+            return self(head(hidden), rows)
+        return self._walk(hidden, head.layer.weight, self.targets_of(rows), head.layer.bias)
+
+    def targets_of(self, rows: Tensor) -> Tensor | Targets:
+        """Targets of a batch, dense where they lie on the device."""
+        return self.targets.rows(rows.numpy()) if self._dense is None else self._dense[rows.to(self.device)]
 
 
 def units_per_row(loss: nn.Module, space: LabelSpace) -> int:

@@ -8,6 +8,7 @@ from torch import nn
 
 from manyhot import _check
 from manyhot.models import Linear, Model
+from manyhot.train.fused import HEADS, HeadChoice
 from manyhot.train.optimizers import OPTIMIZERS
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
@@ -31,6 +32,9 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         clip: largest norm of the whole gradient; 0 switches clipping off.
         average: decay of the running average of the weights that is evaluated and kept (0.99 to 0.9999);
             0 switches averaging off.
+        head: "plain" makes the logits of all labels at once; "fused" those of some labels at a time inside
+            the loss, in less memory and to the same result but for rounding; "auto" fuses in a label space
+            of 2,000 labels or more, where encoder and loss allow it.
         precision: "auto" takes bfloat16 where the device computes convolutions faster in it.
         monitor: what decides which epoch is best: "loss" or a metric's name, on the validation rows; "auto"
             takes the mean average precision where it is defined.
@@ -56,6 +60,7 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     warmup: float = 0.05
     clip: float | None = None
     average: float = 0.0
+    head: HeadChoice = "auto"
     precision: Precision = "auto"
     monitor: str = "auto"
     cuts: Literal["tuned", "default"] = "tuned"
@@ -79,6 +84,7 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if self.optimizer is not None:
             _check.one_of("optimizer", self.optimizer, OPTIMIZERS)
         _check.one_of("schedule", self.schedule, SCHEDULES)
+        _check.one_of("head", self.head, HEADS)
         _check.one_of("precision", self.precision, ("auto", "float32", "bfloat16", "float16"))
         _check.one_of("cuts", self.cuts, ("tuned", "default"))
 
