@@ -69,6 +69,9 @@ class Narrator:
                 "", f"too rare to be in every part: {names}" + (f" and {more:,} more" if more > 0 else "")
             )
 
+    def _planned(self, event: events.MemoryPlanned) -> None:
+        self.say("memory", event.plan.sentence)
+
     def _baseline(self, event: events.BaselineKnown) -> None:
         values = event.result.baseline
         told = [
@@ -124,6 +127,7 @@ class Narrator:
 _TELLERS: dict[type, Any] = {
     events.DataRead: Narrator._read,
     events.RowsParted: Narrator._parted,
+    events.MemoryPlanned: Narrator._planned,
     events.BaselineKnown: Narrator._baseline,
     events.ModelBuilt: Narrator._built,
     events.FoldBegan: Narrator._fold,

@@ -282,15 +282,16 @@ def _width(encoder: nn.Module, shape: InputShape) -> int:
     if isinstance(width, int):
         return width
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
-    return output_width(encoder, _example(shape).to(device))
+    return output_width(encoder, example(shape, device))
 
 
-def _example(shape: InputShape) -> Batch:
+def example(shape: InputShape, device: torch.device | str = "cpu") -> Batch:
     """Two rows of zeros in the form that the encoder will be given."""
     if shape.form == "sparse":
-        none = torch.zeros(0, dtype=torch.int64)
-        return SparseBatch(torch.zeros(3, dtype=torch.int64), none, torch.zeros(0), shape.width)
-    return torch.zeros((2, 3, shape.width, shape.width) if shape.form == "image" else (2, shape.width))
+        starts, none = (torch.zeros(n, dtype=torch.int64, device=device) for n in (3, 0))
+        return SparseBatch(starts, none, torch.zeros(0, device=device), shape.width)
+    sizes = (2, 3, shape.width, shape.width) if shape.form == "image" else (2, shape.width)
+    return torch.zeros(sizes, device=device)
 
 
 def _per_channel(values: tuple[float, ...], images: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from manyhot.errors import InputError
 from manyhot.models.preparation import Arrays, Preparation, array_to_text, text_to_array
 from manyhot.models.prepared import InputShape, SparseRows
 
+MAX_TERMS = 50_000
 ANALYZERS = ("word", "char", "char_wb")
 
 _FLOAT32: Any = np.float32  # scikit-learn's stubs know float64 only
@@ -54,7 +55,7 @@ class TfidfPreparation(Preparation):
         ngrams: tuple[int, int] = (1, 2),
         sublinear: bool = True,
         min_rows: int | None = None,
-        max_terms: int | None = 50_000,
+        max_terms: int | None = MAX_TERMS,
     ) -> "TfidfPreparation":
         """Collect the vocabulary and its weights.
 

@@ -9,6 +9,7 @@ PUBLIC = {
     "fit": "manyhot.runs.fitting",
     "load": "manyhot.runs.run",
     "open_data": "manyhot.runs.source",
+    "plan_fit": "manyhot.runs.probe",
     "resume": "manyhot.runs.fitting",
 }
 

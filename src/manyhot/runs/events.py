@@ -11,6 +11,7 @@ from manyhot.runs.parts import Parts
 
 if TYPE_CHECKING:
     from manyhot.models import Model
+    from manyhot.runs.memory import MemoryPlan
     from manyhot.train import Event as TrainEvent
 
 
@@ -26,6 +27,13 @@ class RowsParted:
     """It is settled which rows train, which tune the cuts, which judge."""
 
     parts: Parts
+
+
+@dataclass(frozen=True)
+class MemoryPlanned:
+    """How a wide label space will be trained, and what memory that takes."""
+
+    plan: "MemoryPlan"
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class RunWritten:
 
 
 Event: TypeAlias = (
-    "DataRead | RowsParted | BaselineKnown | ModelBuilt | FoldBegan | CutsTuned | RunWritten | TrainEvent"
+    "DataRead | RowsParted | BaselineKnown | MemoryPlanned | ModelBuilt | FoldBegan | CutsTuned | RunWritten "
+    "| TrainEvent"
 )
 Listener: TypeAlias = Callable[[Event], None]

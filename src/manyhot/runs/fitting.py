@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from manyhot.bundle import Origin, Predictor
 from manyhot.bundle.atomic import telling_disk_errors
 from manyhot.data import Table
-from manyhot.errors import InputError, RunError
+from manyhot.errors import RunError
 from manyhot.labels import Targets
 from manyhot.metrics import Result, evaluate
+from manyhot.models import WIDE
 from manyhot.runs.digest import digest_of
-from manyhot.runs.events import BaselineKnown, DataRead, Listener, RowsParted, RunWritten
+from manyhot.runs.events import BaselineKnown, DataRead, Listener, MemoryPlanned, RowsParted, RunWritten
 from manyhot.runs.learn import (
     Learned,
     at_half,
@@ -20,12 +21,13 @@ from manyhot.runs.learn import (
     learn_with_validation,
     learns_out_of_fold,
 )
+from manyhot.runs.memory import plan_memory, require_memory
 from manyhot.runs.parts import FRACTIONS, Parts, parts_of
 from manyhot.runs.plan import Plan, claim, read_plan
 from manyhot.runs.progress import progress_where_seen
 from manyhot.runs.recipe import Recipe, training_options
 from manyhot.runs.run import CHECKPOINTS, Made, Run, load, named_rows
-from manyhot.runs.source import is_embedded, open_data
+from manyhot.runs.source import is_embedded, open_data, require_labels
 from manyhot.runs.write import write_run
 
 if TYPE_CHECKING:
@@ -67,7 +69,8 @@ def fit(
         out: a new folder for the run; None keeps it in memory (`Run.save` writes it later).
         resume: go on if the folder holds this very run, unfinished.
         read: options of `manyhot.read`, with a path.
-        encoder: "auto", a name in `manyhot.models.ENCODERS`, or any module of your own.
+        encoder: "auto", a name in `manyhot.models.ENCODERS`, or any module of your own. "auto" is linear for
+            texts and sparse rows, but mlp where a linear model would have more than 2**28 weights.
         encoder_options: of the named encoder, such as {"hidden": [512]}.
         preparation: "auto", or a name such as "tfidf" or "hashed".
         preparation_options: of the preparation, such as {"size": 64} for images.
@@ -135,7 +138,7 @@ def _fit(
 ) -> Run:
     table = open_data(data, labels, **read)
     tell(DataRead(table))
-    _require_labels(table)
+    require_labels(table)
     out_of_fold = learns_out_of_fold(table, recipe)
     parts = parts_of(table, recipe.fractions, recipe.seed, cut_valid=not out_of_fold)
     tell(RowsParted(parts))
@@ -151,6 +154,10 @@ def _fit(
         with telling_disk_errors(folder):
             claim(folder, plan, resume)
 
+    if len(table.space) >= WIDE:
+        memory, recipe = plan_memory(train, parts.sizes, recipe, written=folder is not None)
+        tell(MemoryPlanned(memory))
+        require_memory(memory)
     if out_of_fold:
         learned = learn_out_of_fold(train, recipe, named_rows(digest, train), checkpoints, tell)
     else:
@@ -174,14 +181,6 @@ def _fit(
 
 def _result(train: Table, test: Table, scores: Any, decisions: Targets) -> Result:
     return evaluate(hard(test.targets), scores, decisions, space=test.space, train=hard(train.targets))
-
-
-def _require_labels(table: Table) -> None:
-    if not table.targets.label_counts().any():
-        raise InputError(
-            f"none of the {len(table):,} rows has a label: name the column that holds them with --labels "
-            "(labels=...)"
-        )
 
 
 def _plan(

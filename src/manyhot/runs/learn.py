@@ -7,9 +7,9 @@ tuned on all training rows and the final model learns from all of them too.
 Where nothing else was asked for, a linear model of sparse rows is not trained in epochs but solved.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,16 +17,23 @@ from manyhot.data import Table, folds
 from manyhot.decide import Cuts, Decision, GroupChoice, rule_for
 from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 from manyhot.losses import label_weights, losses_for
-from manyhot.models import Model, best_of, stacked
+from manyhot.models import WIDE, Model, best_of, stacked
 from manyhot.models.model import DEFAULT_ENCODER
+from manyhot.models.text import MAX_TERMS
 from manyhot.runs.events import CutsTuned, FoldBegan, Listener, ModelBuilt
 from manyhot.runs.recipe import Recipe
 from manyhot.train import History, Solved, TrainOptions, solve_linear, train
+
+if TYPE_CHECKING:
+    from torch import nn
 
 AUTO = "auto"
 DEFAULT_LOSS = "bce"
 SOLVED_LOSS = "squared-hinge (solved)"
 FOLDS = 5
+LINEAR_WEIGHTS = 2**28
+"""A linear model of a wide label space has a weight for each feature and label: 1 GB of them at most."""
+
 MOST_CELLS = 200_000_000
 """Scores of all training rows are held at once; beyond so many cells, validation rows tune the cuts."""
 
@@ -73,8 +80,24 @@ def is_solved(table: Table, recipe: Recipe) -> bool:
     )
 
 
+def encoder_for(table: Table, recipe: Recipe) -> "str | nn.Module":
+    """The encoder of a recipe; "auto" is the default of the kind of inputs, but no linear model too wide."""
+    if recipe.encoder != AUTO:
+        return recipe.encoder
+    usual = DEFAULT_ENCODER[table.inputs.kind]
+    wide = len(table.space) >= WIDE and most_features(table, recipe) * len(table.space) > LINEAR_WEIGHTS
+    return "mlp" if usual == "linear" and wide else usual
+
+
+def most_features(table: Table, recipe: Recipe) -> int:
+    """Columns that sparse rows will have: those there are, and of texts as many terms as are kept at most."""
+    if table.inputs.kind == "sparse":
+        return len(table.inputs.names)
+    return recipe.preparation_options.get("max_terms") or MAX_TERMS
+
+
 def _is_linear(table: Table, recipe: Recipe) -> bool:
-    return (DEFAULT_ENCODER[table.inputs.kind] if recipe.encoder == "auto" else recipe.encoder) == "linear"
+    return encoder_for(table, recipe) == "linear"
 
 
 def learn_with_validation(
@@ -111,10 +134,11 @@ def learn_out_of_fold(
 def _scored_by_folds(rows: Table, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> ScoreMatrix:
     scores, places = [], []
     parts = folds(rows.targets, FOLDS, groups=rows.group, seed=recipe.seed)
+    alone = replace(recipe, fitted=None)  # the rows of a fold are not to be seen by its preparation either
     for number, (inside, outside) in enumerate(parts):
         tell(FoldBegan(number + 1, FOLDS))
         own = None if checkpoints is None else checkpoints / f"fold-{number + 1}"
-        fold_model, _, _ = _trained(rows.take(inside), None, recipe, own, _only_interrupts)
+        fold_model, _, _ = _trained(rows.take(inside), None, alone, own, _only_interrupts)
         scores.append(fold_model.kept_scores(rows.take(outside).inputs))
         places.append(outside)
     return stacked(scores)[np.argsort(np.concatenate(places))]
@@ -135,7 +159,7 @@ def hard(targets: Targets) -> Targets:
 
 def _solved(rows: Table, recipe: Recipe, tell: Listener) -> tuple[Model, Solved]:
     """A model for these rows, and their scores by models that have not seen them."""
-    model = _built(rows, recipe)
+    model = model_for(rows, recipe)
     tell(ModelBuilt(model, len(rows), SOLVED_LOSS))
     fold = np.empty(len(rows), np.int64)
     for number, (_, outside) in enumerate(folds(rows.targets, FOLDS, groups=rows.group, seed=recipe.seed)):
@@ -157,9 +181,8 @@ def _trained(
     Raises:
         KeyboardInterrupt: Ctrl-C; what was trained is in `checkpoints`.
     """
-    model = _built(rows, recipe)
-    spec = DEFAULT_LOSS if recipe.loss == AUTO else recipe.loss
-    loss = losses_for(rows.space, spec, rows.targets, pos_weight=recipe.pos_weight)
+    model = model_for(rows, recipe)
+    loss, spec = loss_for(rows, recipe)
     tell(ModelBuilt(model, len(rows), str(spec)))
     history = train(
         model,
@@ -177,14 +200,21 @@ def _trained(
     return model, history, str(spec)
 
 
-def _built(rows: Table, recipe: Recipe) -> Model:
+def loss_for(rows: Table, recipe: Recipe) -> "tuple[nn.Module, Any]":
+    """The loss that a model is trained with, and how it was asked for."""
+    spec = DEFAULT_LOSS if recipe.loss == AUTO else recipe.loss
+    return losses_for(rows.space, spec, rows.targets, pos_weight=recipe.pos_weight), spec
+
+
+def model_for(rows: Table, recipe: Recipe) -> Model:
+    """A fresh model for these training rows."""
     return Model.build(
         rows.inputs,
         rows.targets,
         rows.space,
-        encoder=recipe.encoder,
+        encoder=encoder_for(rows, recipe),
         encoder_options=recipe.encoder_options,
-        preparation=recipe.preparation,
+        preparation=recipe.fitted or recipe.preparation,
         preparation_options=recipe.preparation_options,
         seed=recipe.seed,
     )

@@ -12,12 +12,17 @@ from manyhot.errors import OptionError
 if TYPE_CHECKING:
     from torch import nn
 
+    from manyhot.models import Preparation
     from manyhot.train import TrainOptions
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a run becomes, data aside. See `fit`."""
+    """Everything that decides what a run becomes, data aside. See `fit`.
+
+    Args:
+        fitted: the preparation, where it was fitted on the training rows already; no option.
+    """
 
     encoder: "str | nn.Module"
     encoder_options: Mapping[str, Any]
@@ -29,6 +34,7 @@ class Recipe:
     fractions: Sequence[float]
     seed: int
     training: "TrainOptions"
+    fitted: "Preparation | None" = None
 
     def to_dict(self) -> dict[str, Any] | None:
         """The options as `fit` takes them, JSON-able; None where one is an object that only Python knows."""

@@ -49,6 +49,15 @@ def is_embedded(data: Any) -> bool:
     return data in DATASETS or data.startswith("openml:")
 
 
+def require_labels(table: Table) -> None:
+    """Raise `InputError` where no row has a label."""
+    if not table.targets.label_counts().any():
+        raise InputError(
+            f"none of the {len(table):,} rows has a label: name the column that holds them with --labels "
+            "(labels=...)"
+        )
+
+
 def _refuse(why: str, **options: Any) -> None:
     given = [name for name, value in options.items() if value is not None]
     if given:
