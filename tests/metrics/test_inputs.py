@@ -42,6 +42,13 @@ DECISIONS = SCORES > 0.45
         ({"scores": SCORES, "train": TARGETS[:, :2]}, ShapeError, "train has 2 labels, targets have 3"),
         ({"scores": SCORES, "by": {"site": [1, 2]}}, ShapeError, "one 'site' for each of 4 rows"),
         ({"scores": SCORES, "intervals": Bootstrap(groups=[1])}, ShapeError, r"groups of shape \(4,\)"),
+        (
+            {"scores": SCORES, "intervals": "yes"},
+            OptionError,
+            "intervals must be True, False, a number .*'yes'",
+        ),
+        ({"scores": SCORES, "intervals": 2.5}, OptionError, "intervals must be True, False, a number .*2.5"),
+        ({"scores": SCORES, "intervals": 0}, OptionError, "replicates must be >= 1, got 0"),
         ({"scores": SCORES.astype(str)}, InputError, "scores .* of numbers"),
     ],
 )
@@ -50,7 +57,7 @@ def test_what_cannot_be_evaluated_is_refused_with_the_mend(options, error, messa
         evaluate(TARGETS, **options)
 
 
-@pytest.mark.parametrize(("option", "value"), [("replicates", 0), ("level", 1.5)])
+@pytest.mark.parametrize(("option", "value"), [("replicates", 0), ("replicates", "many"), ("level", 1.5)])
 def test_bootstrap_options_are_checked_when_made(option, value):
     with pytest.raises(OptionError, match=option):
         Bootstrap(**{option: value})

@@ -8,7 +8,7 @@ from manyhot.errors import InputError
 from manyhot.metrics import METRICS, Bootstrap, evaluate, paired_test
 from manyhot.metrics.replicates import draws
 
-# ece keeps the bins of all rows, ece_macro is undefined in replicates
+# these keep the bins of all rows
 WITHOUT = {"ece", "ece_macro"}
 
 
@@ -36,6 +36,23 @@ def test_a_replicate_is_an_evaluation_with_the_draws_as_weights(sparse, weighted
         again = evaluate(targets, given, decisions, row_weight=drawn[:, column] * weight, **options)
         found = [result.replicates[name][column] for name in names]
         np.testing.assert_allclose(found, [again[name] for name in names], atol=1e-9)
+
+
+def test_calibration_of_labels_has_intervals_that_cover():
+    rng = np.random.default_rng(0)
+    scores = rng.choice([0.25, 0.75], (2000, 3))  # two levels, so bins stay the same in every draw
+    truth = (rng.random((2000, 3)) < scores**2).astype(float)
+    truth[rng.random((2000, 3)) < 0.1] = np.nan
+    for form in (np.asarray, csr_array):
+        plan = Bootstrap(replicates=70)
+        result = evaluate(truth, form(scores), metrics="ece_macro", intervals=plan, baseline=False)
+        drawn = np.concatenate(list(draws(2000, plan)), axis=1)
+        for column in (0, 69):
+            again = evaluate(truth, scores, metrics="ece_macro", row_weight=drawn[:, column])
+            assert result.replicates["ece_macro"][column] == pytest.approx(again["ece_macro"])
+        low, high = result.intervals["ece_macro"]
+        # P(y | s) = s^2, so |s - s^2| = .1875 at both levels
+        assert low < 0.1875 < high
 
 
 def test_rows_of_a_group_are_drawn_together():

@@ -125,10 +125,37 @@ def label_calibration(targets: Targets, scores: Any, weight: Numbers) -> Numbers
 
     NaN where no cell of the label is known.
     """
+    errors = np.full(targets.width, np.nan)
+    for label, (bins, gaps, mass) in enumerate(_binned_labels(targets, scores, weight)):
+        if mass.any():
+            errors[label] = np.abs(np.bincount(bins, mass * gaps)).sum() / mass.sum()
+    return errors
+
+
+def label_bin_gaps(targets: Targets, scores: Any, weight: Numbers) -> Sparse:
+    """Confidence minus truth of every known cell, by label and bin: CSR (labels * BINS, rows).
+
+    The bins are those of `label_calibration`. Times other row weights it gives the gaps that these make.
+    """
+    rows, values, sizes = [], [], []
+    for bins, gaps, mass in _binned_labels(targets, scores, weight):
+        kept = np.flatnonzero((mass > 0) & (gaps != 0))
+        kept = kept[np.argsort(bins[kept], kind="stable")]
+        rows.append(kept)
+        values.append(gaps[kept])
+        sizes.append(np.bincount(bins[kept], minlength=BINS))
+    starts = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
+    cells = np.concatenate(values), np.concatenate(rows), starts
+    return csr_array(cells, shape=(targets.width * BINS, len(targets)))
+
+
+def _binned_labels(
+    targets: Targets, scores: Any, weight: Numbers
+) -> Iterator[tuple[NDArray[np.intp], Numbers, Numbers]]:
+    """Of each label the bin of every row, its confidence minus truth, and its mass, 0 where unknown."""
     columns = csc_array(scores) if issparse(scores) else scores
     positives = csc_array(targets.positives)
     hidden = None if targets.unknown is None else csc_array(targets.unknown)
-    errors = np.full(targets.width, np.nan)
     for label in range(targets.width):
         values, truth, mass = np.zeros(len(targets)), np.zeros(len(targets)), weight.copy()
         if issparse(scores):
@@ -140,11 +167,8 @@ def label_calibration(targets: Targets, scores: Any, weight: Numbers) -> Numbers
         truth[_stored_rows(positives, label)] = 1.0
         if hidden is not None:
             mass[_stored_rows(hidden, label)] = 0.0
-        if mass.any():
-            _, score = np.unique(values, return_inverse=True)
-            bins = equal_mass_bins(np.bincount(score, mass))[score]
-            errors[label] = np.abs(np.bincount(bins, mass * (values - truth))).sum() / mass.sum()
-    return errors
+        _, score = np.unique(values, return_inverse=True)
+        yield equal_mass_bins(np.bincount(score, mass))[score], values - truth, mass
 
 
 def equal_mass_bins(mass: NDArray[Any]) -> NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,13 @@ def _plan(intervals: bool | int | Bootstrap) -> Bootstrap | None:
         return intervals
     if intervals is False:
         return None
-    return Bootstrap() if intervals is True else Bootstrap(replicates=intervals)
+    if intervals is True:
+        return Bootstrap()
+    if isinstance(intervals, Integral):
+        return Bootstrap(replicates=int(intervals))
+    raise OptionError(
+        f"intervals must be True, False, a number of bootstrap draws or a Bootstrap, got {intervals!r:.60}"
+    )
 
 
 def _slices(

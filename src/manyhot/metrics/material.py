@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from manyhot.labels import Targets
-from manyhot.metrics.calibration import bin_gaps, cell_losses, label_calibration
+from manyhot.metrics.calibration import bin_gaps, cell_losses, label_bin_gaps, label_calibration
 from manyhot.metrics.counts import Counts, Numbers, Overlap, column_sums, label_known, row_known
 from manyhot.metrics.threshold_free import Sweep, sweep_labels, sweep_pooled
 
@@ -178,6 +178,11 @@ class Measured(Material):
     def label_calibration(self) -> Numbers:
         """Expected calibration error of every label."""
         return label_calibration(self.targets, self.scores, self.weight)
+
+    @cached_property
+    def label_bin_gaps(self) -> Any:
+        """CSR (labels * bins, rows): see `calibration.label_bin_gaps`."""
+        return label_bin_gaps(self.targets, self.scores, self.weight)
 
     def first_overlap(self, k: int) -> Overlap:
         """The k first labels of each row laid over the targets."""

@@ -12,15 +12,17 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyhot._check import at_least, between
-from manyhot.errors import ShapeError
-from manyhot.labels import Targets
+from manyhot.errors import OptionError, ShapeError
+from manyhot.labels import Targets, formats
 from manyhot.metrics.counts import Counts, Numbers
+from manyhot.metrics.from_counts import ratio
 from manyhot.metrics.material import Material, Measured
 from manyhot.metrics.table import Metric
 from manyhot.metrics.threshold_free import Sweep
@@ -48,6 +50,8 @@ class Bootstrap:
     level: float = 0.95
 
     def __post_init__(self) -> None:
+        if isinstance(self.replicates, bool) or not isinstance(self.replicates, Integral):
+            raise OptionError(f"replicates must be a whole number of draws, got {self.replicates!r:.60}")
         at_least("replicates", self.replicates, 1)
         between("level", self.level, 0.0, 1.0)
 
@@ -59,7 +63,7 @@ class Bootstrap:
         """
         if self.groups is None:
             return None
-        values = np.asarray(self.groups)
+        values = np.asarray(formats.array_of(self.groups))
         if values.shape != (rows,):
             raise ShapeError(f"expected groups of shape ({rows},), got {values.shape}")
         if values.dtype.kind == "O":  # names beside None cannot be sorted
@@ -197,8 +201,9 @@ class Replicates(Material):
 
     @cached_property
     def label_calibration(self) -> Numbers:
-        """Undefined: a label's bins are made anew for each weighting, which draws cannot share."""
-        return np.full((self.targets.width, self.weight.shape[1]), np.nan)
+        """(labels, replicates); the bins stay those of all rows."""
+        gaps = np.abs(self._given.label_bin_gaps @ self.weight)
+        return ratio(gaps.reshape(self.targets.width, -1, gaps.shape[1]).sum(axis=1), self.label_known)
 
     def first_counts(self, k: int) -> Counts:
         """(labels, replicates)."""
