@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from manyhot.errors import InputError, ManyhotWarning, ShapeError
 from manyhot.kernels.reduction import REDUCTIONS
 from manyhot.labels import Targets
-from manyhot.losses import LOSSES, Pointwise, make_loss
+from manyhot.losses import LOSSES, Pointwise, describe, make_loss
 
 ROWS, LABELS = 7, 5
 COUNTS = [30, 4, 1, 0, 90]
@@ -33,7 +33,7 @@ def build(name, labels=None, **options):
     chosen = range(LABELS) if labels is None else labels
     context = {"label_counts": [COUNTS[j] for j in chosen], "num_rows": 100}
     loss = make_loss(name, **context, **options)
-    if name == "role":
+    if "row_ids" in describe(name).calls:
         loss.register_forward_pre_hook(number_rows, with_kwargs=True)
     return loss
 

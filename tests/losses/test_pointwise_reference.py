@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from manyhot.errors import OptionError
 from manyhot.losses import (
     BCE,
     GCE,
@@ -168,6 +169,8 @@ def test_ldam():
     margins = torch.tensor(0.5 * (COUNTS / COUNTS.min()) ** -0.25)
     x = 3 * torch.where(y == 1, LOGITS - margins, LOGITS)
     assert_cells(LDAM(COUNTS, 0.5, 3.0), functional.binary_cross_entropy_with_logits(x, y, reduction="none"))
+    x = 30 * torch.where(y == 1, LOGITS - margins, LOGITS)
+    assert_cells(LDAM(COUNTS), functional.binary_cross_entropy_with_logits(x, y, reduction="none"))
 
 
 @pytest.mark.parametrize("mode", ["by_class", "average_w", "average_n", "min_n"])
@@ -233,6 +236,20 @@ def test_propensity_losses():
     assert_cells(Unbiased(t, base="squared-hinge"), torch.where(y == 1, (short - over) / t + over, over))
     bound = Unbiased(t, base="squared-hinge", form="upper-bound")
     assert_cells(bound, torch.where(y == 1, (2 / t - 1) * short, over))
+
+
+def test_propensity_weights_of_the_convex_bound_are_scaled_to_a_mean_of_one():
+    t = propensities(COUNTS, ROWS, 0.6, 2.6)
+    plain = 2 / t - 1
+    rare = plain * (1 - 0.9) / (1 - 0.9**COUNTS)
+    for weighting, weights in (("pw", plain), ("pw-cb", rare)):
+        weights = torch.tensor(weights / weights.sum() * 5)
+        loss = PropensityScored(label_counts=COUNTS, num_rows=ROWS, a=0.6, b=2.6, weighting=weighting)
+        assert_cells(loss, y * weights * -p.log() - (1 - y) * torch.log1p(-p))
+    with pytest.raises(OptionError, match="needs label_counts"):
+        PropensityScored(t, weighting="pw-cb")
+    given = Unbiased(label_counts=COUNTS, num_rows=ROWS, a=0.6, b=2.6, form="upper-bound")
+    assert_cells(given, cells(Unbiased(t, form="upper-bound")))
 
 
 def test_unbiased_has_the_mean_of_the_complete_labels():

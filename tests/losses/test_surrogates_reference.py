@@ -58,6 +58,19 @@ def test_soft_and_sigmoid_f1(average):
 
 
 @pytest.mark.parametrize("average", AVERAGES)
+def test_double_soft_f1_is_the_mean_over_both_answers(average):
+    p = 1 / (1 + np.exp(-LOGITS))
+    expected = (f_of(p, TARGETS, average) + f_of(1 - p, 1 - TARGETS, average)) / 2
+    assert value(SoftF1(average, double=True), LOGITS, TARGETS) == pytest.approx(expected)
+    rows = np.array([1, 1, 2, 4] + [1] * 26)
+    if average != "samples":
+        copies = np.repeat(p, rows, 0), np.repeat(TARGETS, rows, 0)
+        expected = (f_of(*copies, average) + f_of(1 - copies[0], 1 - copies[1], average)) / 2
+        loss = SoftF1(average, double=True)
+        assert value(loss, LOGITS, TARGETS, row_weight=rows.astype(float)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("average", AVERAGES)
 @pytest.mark.parametrize("kind", [SoftF1, SoftJaccard, SigmoidF1])
 def test_weights_count_copies(kind, average):
     labels, rows = np.array([1, 3, 1, 2, 1]), np.array([1, 1, 2, 4] + [1] * 26)

@@ -51,7 +51,8 @@ def losses():
     """One of each kind, at an epoch in which they do what they are for."""
     return [
         PartialBCE(),
-        EntropyMaximization(zeros="unknown"),
+        EntropyMaximization(),
+        EntropyMaximization(zeros="negative"),
         ExpectedPositives(1.5),
         ClassAwareSelective(likelihood_topk=1),
         ClassAwareSelective(mode="ignore_normalize"),
@@ -165,10 +166,10 @@ def test_class_aware_selective_with_a_clip():
 def test_entropy_maximization():
     entropy = P * NEG_LOG_P + (1 - P) * NEG_LOG_REST
     costs = torch.where(KNOWN, known_bce(), -0.2 * entropy)
-    assert_value(EntropyMaximization(0.2), costs.mean())
+    assert_value(EntropyMaximization(0.2, zeros="negative"), costs.mean())
     alone = torch.where(POSITIVE, NEG_LOG_P, -0.1 * entropy)
-    assert_value(EntropyMaximization(zeros="unknown"), alone.mean())
-    assert_value(EntropyMaximization(zeros="unknown"), alone.mean(), targets=ZERO_ONE)
+    assert_value(EntropyMaximization(), alone.mean())
+    assert_value(EntropyMaximization(), alone.mean(), targets=ZERO_ONE)
 
 
 def test_entropy_maximization_holds_unknown_cells_at_one_half():
@@ -181,9 +182,10 @@ def test_expected_positives():
     penalty = ((P.sum(1).mean() - 1.5) / 6) ** 2
     costs = torch.where(POSITIVE, NEG_LOG_P, 0.0)
     expected = costs.mean() + penalty
-    assert_value(ExpectedPositives(1.5, zeros="unknown"), expected)
-    assert_value(ExpectedPositives(1.5), known_bce().mean() + penalty)
-    spread = ExpectedPositives(1.5, zeros="unknown", reduction="none")(Z, Y)
+    assert_value(ExpectedPositives(1.5), expected)
+    trusted = ExpectedPositives(1.5, zeros="negative")
+    assert_value(trusted, known_bce().mean() + penalty)
+    spread = ExpectedPositives(1.5, reduction="none")(Z, Y)
     torch.testing.assert_close(spread.mean(), expected)
 
 
@@ -199,7 +201,7 @@ def cross(towards, q):
 
 def test_role_and_its_two_gradients():
     ids = torch.tensor([4, 0, 11, 7, 2, 1, 9, 8, 3, 5])
-    loss = ROLE(12, [1] * 6, 1.5, zeros="unknown")
+    loss = ROLE(12, [1] * 6, 1.5)
     with torch.no_grad():
         loss.label_logits.copy_(torch.tensor(DRAW.normal(size=(12, 6))))
     table = loss.label_logits.detach().double()
@@ -220,15 +222,18 @@ def test_role_and_its_two_gradients():
 
 
 def test_role_starts_from_what_is_known():
-    loss = ROLE(2, [1, 1, 1], train_targets=torch.tensor([[1.0, 0.0, torch.nan], [0.0, 0.0, 1.0]]))
-    start = loss.label_logits.sigmoid()
+    known = torch.tensor([[1.0, 0.0, torch.nan], [0.0, 0.0, 1.0]])
+    loss = ROLE(2, [1, 1, 1], train_targets=known, zeros="negative")
     expected = torch.tensor([[0.995, 0.005, 0.5], [0.005, 0.005, 0.995]])
-    torch.testing.assert_close(start, expected)
+    torch.testing.assert_close(loss.label_logits.sigmoid(), expected)
+    loss = ROLE(2, [1, 1, 1], train_targets=known)
+    expected = torch.tensor([[0.995, 0.5, 0.5], [0.5, 0.5, 0.995]])
+    torch.testing.assert_close(loss.label_logits.sigmoid(), expected)
 
 
 def test_role_in_evaluation_asks_no_table():
-    loss = ROLE(12, [1] * 6, 1.5, zeros="unknown").eval()
-    assert_value(loss, ExpectedPositives(1.5, zeros="unknown")(Z, Y))
+    loss = ROLE(12, [1] * 6, 1.5).eval()
+    assert_value(loss, ExpectedPositives(1.5)(Z, Y))
 
 
 def test_role_wants_rows_of_its_table():

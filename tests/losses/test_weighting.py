@@ -20,6 +20,12 @@ def test_balanced_is_negatives_over_positives_among_the_known():
     np.testing.assert_allclose(label_weights(TARGETS, "sqrt")[:3], np.sqrt([1.0, 2.0, 3.0]))
 
 
+def test_inverse_is_known_rows_over_positives():
+    weights = label_weights(TARGETS, "inverse")
+    np.testing.assert_allclose(weights, [2.0, 3.0, 4.0, 1.0])
+    np.testing.assert_allclose(label_weights(TARGETS, "sqrt_inverse"), np.sqrt(weights))
+
+
 def test_effective_number_by_the_geometric_series():
     counts = np.array([1.0, 2.0, 5.0])
     np.testing.assert_allclose(effective_number(counts, 0.9), [1, 1.9, sum(0.9**k for k in range(5))])

@@ -23,6 +23,7 @@ __all__ = [
     "AbsKL",
     "AdaptiveThreshold",
     "ApproxNDCG",
+    "AssumeNegative",
     "Asymmetric",
     "AsymmetricPolynomial",
     "Brier",
@@ -43,6 +44,7 @@ __all__ = [
     "LovaszHinge",
     "MultiLabelMargin",
     "MultiLabelSoftMargin",
+    "NonNegativePU",
     "PairwiseAUC",
     "PairwiseHinge",
     "PartialBCE",
@@ -55,11 +57,13 @@ __all__ = [
     "SmoothAP",
     "SoftF1",
     "SoftJaccard",
+    "SoftTopK",
     "SoftmaxMultiHot",
     "SparsemaxLoss",
     "SquaredHinge",
     "TwoWay",
     "Unbiased",
+    "WeakAssumeNegative",
 ]
 
 
@@ -411,3 +415,31 @@ class GeneralizedRobust(KerasLoss):
     """`manyhot.losses.GeneralizedRobust` for Keras."""
 
     kind = torch_losses.GeneralizedRobust
+
+
+@keras.saving.register_keras_serializable(package="manyhot")
+class AssumeNegative(KerasLoss):
+    """`manyhot.losses.AssumeNegative` for Keras."""
+
+    kind = torch_losses.AssumeNegative
+
+
+@keras.saving.register_keras_serializable(package="manyhot")
+class WeakAssumeNegative(KerasLoss):
+    """`manyhot.losses.WeakAssumeNegative` for Keras."""
+
+    kind = torch_losses.WeakAssumeNegative
+
+
+@keras.saving.register_keras_serializable(package="manyhot")
+class NonNegativePU(KerasLoss):
+    """`manyhot.losses.NonNegativePU` for Keras."""
+
+    kind = torch_losses.NonNegativePU
+
+
+@keras.saving.register_keras_serializable(package="manyhot")
+class SoftTopK(KerasLoss):
+    """`manyhot.losses.SoftTopK` for Keras."""
+
+    kind = torch_losses.SoftTopK

@@ -29,7 +29,11 @@ cells have an empty case: value 0, gradient 0.
 """
 
 from manyhot.losses import functional
+from manyhot.losses.assume_negative import AssumeNegative, WeakAssumeNegative
+from manyhot.losses.auc_margin import AUCM
 from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.boosting import boosting_objective
+from manyhot.losses.by_epoch import ClassDifficultyBalanced, PartialLabelMasking
 from manyhot.losses.correction import SPLC, LargeLoss
 from manyhot.losses.count import AbsKL, CountDistribution, GeneralizedKL
 from manyhot.losses.cross_entropy import BCE, GCE, Poly1
@@ -47,12 +51,15 @@ from manyhot.losses.ndcg import ApproxNDCG
 from manyhot.losses.overlap import SigmoidF1, SoftF1, SoftJaccard
 from manyhot.losses.partial import ClassAwareSelective, PartialBCE
 from manyhot.losses.pointwise import Pointwise
+from manyhot.losses.positive_unlabelled import NonNegativePU
 from manyhot.losses.propensity import PropensityScored, Unbiased, propensities
+from manyhot.losses.pseudo_labels import AsymmetricPseudoLabels
 from manyhot.losses.rank_surrogates import PairwiseAUC, SmoothAP
 from manyhot.losses.ranking import BPMLL, WARP, MultiLabelMargin, MultiLabelSoftMargin, PairwiseHinge, RankNet
 from manyhot.losses.robust import GeneralizedRobust
 from manyhot.losses.rowwise import RowCosts, Rowwise
 from manyhot.losses.single_positive import ROLE, EntropyMaximization, ExpectedPositives
+from manyhot.losses.soft_top_k import SoftTopK
 from manyhot.losses.softmax import DecoupledSoftmax, LabelDistributionKL, PickAllLabels, SoftmaxMultiHot
 from manyhot.losses.sparsemax import SparsemaxLoss
 from manyhot.losses.squared import MAE, MSE, Brier, SquaredHinge
@@ -62,6 +69,7 @@ from manyhot.losses.weighting import debias, label_weights
 from manyhot.losses.zlpr import ZLPR
 
 __all__ = [
+    "AUCM",
     "BCE",
     "BPMLL",
     "GCE",
@@ -78,11 +86,14 @@ __all__ = [
     "AbsKL",
     "AdaptiveThreshold",
     "ApproxNDCG",
+    "AssumeNegative",
     "Asymmetric",
     "AsymmetricPolynomial",
+    "AsymmetricPseudoLabels",
     "Brier",
     "ClassAwareSelective",
     "ClassBalanced",
+    "ClassDifficultyBalanced",
     "CountDistribution",
     "DecoupledSoftmax",
     "DistributionBalanced",
@@ -104,10 +115,12 @@ __all__ = [
     "MultiLabelLoss",
     "MultiLabelMargin",
     "MultiLabelSoftMargin",
+    "NonNegativePU",
     "Options",
     "PairwiseAUC",
     "PairwiseHinge",
     "PartialBCE",
+    "PartialLabelMasking",
     "PickAllLabels",
     "Pointwise",
     "Poly1",
@@ -121,11 +134,14 @@ __all__ = [
     "SmoothAP",
     "SoftF1",
     "SoftJaccard",
+    "SoftTopK",
     "SoftmaxMultiHot",
     "SparsemaxLoss",
     "SquaredHinge",
     "TwoWay",
     "Unbiased",
+    "WeakAssumeNegative",
+    "boosting_objective",
     "debias",
     "describe",
     "functional",

@@ -57,7 +57,8 @@ class LDAM(Pointwise):
     Args:
         label_counts: (labels,) positives of each label in the training set.
         margin: of the rarest label, > 0.
-        scale: s, multiplies all logits, > 0; the paper has 30 with normalised features.
+        scale: s, multiplies all logits, > 0; 30 as in the paper, whose features are normalised. The best z is
+            then a thirtieth of the log-odds; 1 leaves the logits of other losses.
 
     Source:
         Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", NeurIPS 2019,
@@ -65,7 +66,7 @@ class LDAM(Pointwise):
     """
 
     def __init__(
-        self, label_counts: ArrayLike, margin: float = 0.5, scale: float = 1.0, **options: Unpack[Options]
+        self, label_counts: ArrayLike, margin: float = 0.5, scale: float = 30.0, **options: Unpack[Options]
     ) -> None:
         super().__init__(**options)
         _check.at_least("margin", margin, 0.0)

@@ -84,7 +84,8 @@ def losses_for(
         space: the label space.
         spec: the loss of the independent labels, as `make_loss` takes it.
         train_targets: where class frequencies and weights come from; needed by some losses.
-        pos_weight: "balanced", "sqrt", "effective", (labels,) or {name: weight}; for independent labels.
+        pos_weight: a scheme of `label_weights` such as "balanced", (labels,) or {name: weight}; for
+            independent labels.
         weights: of the parts, as `Mixed` takes them.
         reduction: as for every loss.
         context: further arguments for the loss of the independent labels.

@@ -82,7 +82,7 @@ NOTES: Mapping[str, Note] = MappingProxyType(
         "ldam": Note(
             "y sp(-s (z - d)) + (1 - y) sp(s z), d = margin (n_min / n)^(1/4)",
             "Long tails, when rare labels overfit.",
-            "The scale s goes with the size of the features.",
+            "scale=30 is for features of length 1: for others take 1, or lower the learning rate.",
         ),
         "cb": Note(
             "(1 - beta) / (1 - beta^n) times BCE or focal loss",
@@ -160,6 +160,11 @@ NOTES: Mapping[str, Note] = MappingProxyType(
             "mean over p in P of sp(LSE over N of z - z_p)",
             "Extreme label sets with several positives a row; dual encoders.",
             "Gives no cut.",
+        ),
+        "soft-topk": Note(
+            "mean over P of sp(-alpha (z + t)), t such that the memberships sigmoid(alpha (z + t)) sum to k",
+            "The first k of very many labels, k fixed in advance: precision@k, recall@k.",
+            "k goes with what is shown; gives no cut.",
         ),
         "sparsemax": Note(
             "1/2 sum over the support (z^2 - tau^2) - q z + 1/2 |q|^2, q = y / sum y",
@@ -264,6 +269,25 @@ NOTES: Mapping[str, Note] = MappingProxyType(
             dense=True,
             batch=True,
         ),
+        "aucm": Note(
+            "(1 - r) E[y (p - a)^2] + r E[(1 - y) (p - b)^2] + 2 alpha (r (1 - r) margin + ...) - r (1 - r) "
+            "alpha^2",
+            "The area under the ROC curve of each label, with small batches too.",
+            "a, b and alpha have to be in the optimiser; p moves slowly until alpha has grown.",
+            dense=True,
+            batch=True,
+            calls=("parameters",),
+        ),
+        "an": Note(
+            "y sp(-z) + weight (1 - y) sp(z)",
+            "The baseline for unlabelled cells: what nobody saw is not there.",
+            "Teaches that missing positives are negatives.",
+        ),
+        "wan": Note(
+            "y sp(-z) + (1 - y) sp(z) / (labels - 1)",
+            "One known positive a row: it weighs as all unlabelled cells together.",
+            "Probabilities come out far too high: tune the cuts.",
+        ),
         "partial-bce": Note(
             "(alpha r^gamma + beta) BCE of known cells / labels, r the known share of the row",
             "Targets of which much is unknown, in rows of different shares.",
@@ -278,18 +302,28 @@ NOTES: Mapping[str, Note] = MappingProxyType(
         "em": Note(
             "BCE of known cells, -alpha (entropy of p) of unknown ones",
             "One known positive a row: the simplest thing that works.",
-            "On plain 0/1 data pass zeros='unknown', or it is BCE.",
+            "Zeros count as unknown: where they are known negatives, pass zeros='negative'.",
+        ),
+        "em-apl": Note(
+            "EM; the least likely unknown cells cost beta times cross-entropy with the p that they once had",
+            "One known positive a row; negatives are found step by step.",
+            "Holds two numbers for every cell of the training set; epochs is to be that of the training.",
+            dense=True,
+            calls=("row_ids", "set_epoch"),
         ),
         "epr": Note(
             "BCE of known cells + ((mean row sum of p) - k)^2 / labels^2",
             "One known positive a row, and the mean number of labels is known.",
-            "k of the training targets is too low if positives are missing; pass expected_positives.",
+            "k of the training targets is too low if positives are missing; pass expected_positives. Zeros "
+            "count as unknown.",
+            dense=True,
             batch=True,
         ),
         "role": Note(
             "1/2 (BCE of known p and s + CE(p, stop s) + CE(s, stop p) + penalties), s learned per cell",
             "One known positive a row, small training sets.",
             "Holds a number for every cell of the training set.",
+            dense=True,
             batch=True,
             calls=("row_ids", "parameters"),
         ),
@@ -305,6 +339,13 @@ NOTES: Mapping[str, Note] = MappingProxyType(
             "Without set_epoch it is BCE with unknown as negative.",
             batch=True,
             calls=("set_epoch",),
+        ),
+        "nnpu": Note(
+            "pi E+[l+] + max(0, Eu[l-] - pi E+[l-]) of a label, E over its positives (+) and other cells (u)",
+            "Positives and unlabelled cells, with the share of missing positives known.",
+            "Needs that share, prior; the training set's own is too low. Use large batches.",
+            dense=True,
+            batch=True,
         ),
         "gr": Note(
             "BCE of positives; v (k (1 - p^q2) / q2 + (1 - k) (1 - (1 - p)^q3) / q3) of unobserved cells",
@@ -323,6 +364,20 @@ NOTES: Mapping[str, Note] = MappingProxyType(
             "y w+ sp(-z) + (1 - y) w- sp(z), w from the label's summed gradients",
             "Long tails, when negatives drown rare labels.",
             "Remembers the whole training: save it with the model to go on.",
+        ),
+        "cdb": Note(
+            "BCE times d^tau, d = 1 - F1 of the label in the epoch before",
+            "Some labels are harder than others, whatever their frequency.",
+            "Without set_epoch it is BCE. set_scores takes validation scores instead of training ones.",
+            dense=True,
+            calls=("set_epoch",),
+        ),
+        "plm": Note(
+            "BCE of the cells that are kept: a positive with probability q / r, a negative with r / q",
+            "Long tails: drops negatives of labels that are missed, positives of those seen everywhere.",
+            "Without set_epoch it is BCE. Draws at random: the same seed draws the same.",
+            dense=True,
+            calls=("set_epoch",),
         ),
     }
 )

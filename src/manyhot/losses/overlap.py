@@ -34,6 +34,7 @@ class Overlap(MultiLabelLoss):
     average: str
     skip_empty: bool
     epsilon: float
+    double: bool = False
 
     @abstractmethod
     def score(self, hits: Tensor, predicted: Tensor, existing: Tensor) -> Tensor:
@@ -51,21 +52,26 @@ class Overlap(MultiLabelLoss):
         own = positives(member, cells, RowReading(positive_weight=up, smoothing=self.smoothing))
         mass, plain = own.mass, own.values  # as positives, and in the sum over all cells
         known = cells.known()
-        whole = member if known is None else torch.where(known, member, 0.0)
+        unit = torch.ones_like(member) if known is None else known.to(z.dtype)
         if down is not None:
-            whole, plain = whole * down.to(z.dtype), plain * down.to(z.dtype)[own.labels]
+            unit, plain = unit * down.to(z.dtype), plain * down.to(z.dtype)[own.labels]
         if cells.cell_weight is not None:
             weight = cells.cell_weight.to(z.dtype)
-            whole, plain = whole * weight, plain * weight[own.rows, own.labels]
+            unit, plain = unit * weight, plain * weight[own.rows, own.labels]
         if cells.row_weight is not None:
             weight = cells.row_weight.to(z.dtype)
-            whole = whole * weight[:, None]
+            unit = unit * weight[:, None]
             mass, plain = mass * weight[own.rows], plain * weight[own.rows]
-        predicted = self._summed(whole) + self._added(own, (mass - plain) * own.z, z.shape[1])
+        predicted = self._summed(unit * member) + self._added(own, (mass - plain) * own.z, z.shape[1])
         hits = self._added(own, mass * own.z, z.shape[1])
         existing = self._added(own, mass, z.shape[1])
         counted = existing > 0 if self.skip_empty else self._known_units(cells)
-        costs = torch.where(counted, 1 - self.score(hits, predicted, existing), 0.0)
+        scores = self.score(hits, predicted, existing)
+        if self.double:
+            size = self._summed(unit) + self._added(own, mass - plain, z.shape[1])
+            rest = self.score(size - predicted - existing + hits, size - predicted, size - existing)
+            scores = (scores + rest) / 2
+        costs = torch.where(counted, 1 - scores, 0.0)
         if down is not None and self.average == "macro":
             costs = costs * down.to(z.dtype)
         return reduce_units(costs, self.reduction, z.shape[0], counted.sum())
@@ -99,6 +105,7 @@ class SoftF1(Overlap):
         beta: > 0; above 1 a missed positive costs more than a false one.
         skip_empty: leave units without positives out.
         epsilon: keeps 0 / 0 at 0, > 0.
+        double: the mean of this F and of that of not applying, so that units without positives teach too.
 
     Source:
         The soft F of sigmoid outputs in general use; samples and beta = 1: the Dice loss of Milletari et al.,
@@ -111,13 +118,14 @@ class SoftF1(Overlap):
         beta: float = 1.0,
         skip_empty: bool = False,
         epsilon: float = 1e-16,
+        double: bool = False,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
         self.average = _check.one_of("average", average, AVERAGES)
         _check.at_least("beta", beta, 1e-6)
         _check.at_least("epsilon", epsilon, 1e-30)
-        self.beta, self.skip_empty, self.epsilon = beta, skip_empty, epsilon
+        self.beta, self.skip_empty, self.epsilon, self.double = beta, skip_empty, epsilon, double
 
     def score(self, hits: Tensor, predicted: Tensor, existing: Tensor) -> Tensor:
         """F-beta."""

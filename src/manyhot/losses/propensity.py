@@ -12,6 +12,7 @@ from manyhot.kernels.words import maximum, sigmoid, softplus
 from manyhot.losses.base import Options, PerLabel
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import Pointwise
+from manyhot.losses.weighting import effective_number
 
 
 def propensities(
@@ -41,9 +42,15 @@ class PropensityScored(Pointwise):
         propensity: (labels,) in (0, 1]; or instead
         label_counts: (labels,) and
         num_rows: from which `propensities` makes them.
+        a: of `propensities`.
+        b: of `propensities`.
+        weighting: "inverse" (default); "pw" for 2 / propensity - 1, scaled to a mean of 1 over labels;
+            "pw-cb" for that times the inverse effective number of the label's positives, scaled likewise (no
+            bound any more, as the scale has no reason); needs label_counts.
+        beta: of the effective number, in [0, 1).
 
     Source:
-        Jain et al., KDD 2016.
+        Jain et al., KDD 2016; "pw" and "pw-cb": the program of Qaraei et al., WWW 2021.
     """
 
     def __init__(
@@ -51,10 +58,22 @@ class PropensityScored(Pointwise):
         propensity: PerLabel | None = None,
         label_counts: ArrayLike | None = None,
         num_rows: int | None = None,
+        a: float = 0.55,
+        b: float = 1.5,
+        weighting: Literal["inverse", "pw", "pw-cb"] = "inverse",
+        beta: float = 0.9,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
-        self.per_label("inverse", 1 / _given(propensity, label_counts, num_rows))
+        self.weighting = _check.one_of("weighting", weighting, ("inverse", "pw", "pw-cb"))
+        self.a, self.b, self.beta = a, b, beta
+        weights = 1 / _given(propensity, label_counts, num_rows, a, b)
+        if weighting != "inverse":
+            weights = 2 * weights - 1
+            if weighting == "pw-cb":
+                weights = weights * _rarity(label_counts, beta)
+            weights = weights / max(weights.mean(), 1e-30) if len(weights) else weights
+        self.per_label("inverse", weights)
 
     @staticmethod
     def positive(z: Scalar, inverse: Scalar) -> Curve:
@@ -78,6 +97,8 @@ class Unbiased(Pointwise):
         propensity: (labels,) in (0, 1]; or instead
         label_counts: (labels,) and
         num_rows: from which `propensities` makes them.
+        a: of `propensities`.
+        b: of `propensities`.
         form: "unbiased" (default) or "upper-bound".
         base: "bce" (default) or "squared-hinge".
 
@@ -91,6 +112,8 @@ class Unbiased(Pointwise):
         propensity: PerLabel | None = None,
         label_counts: ArrayLike | None = None,
         num_rows: int | None = None,
+        a: float = 0.55,
+        b: float = 1.5,
         form: Literal["unbiased", "upper-bound"] = "unbiased",
         base: Literal["bce", "squared-hinge"] = "bce",
         **options: Unpack[Options],
@@ -98,7 +121,8 @@ class Unbiased(Pointwise):
         super().__init__(**options)
         self.form = _check.one_of("form", form, ("unbiased", "upper-bound"))
         self.base = _check.one_of("base", base, ("bce", "squared-hinge"))
-        self.per_label("inverse", 1 / _given(propensity, label_counts, num_rows))
+        self.a, self.b = a, b
+        self.per_label("inverse", 1 / _given(propensity, label_counts, num_rows, a, b))
 
     def formulas(self) -> tuple[Formula, Formula, Formula | None]:
         """The curves of form and base."""
@@ -147,13 +171,21 @@ class Unbiased(Pointwise):
         return over * over, 2.0 * over
 
 
+def _rarity(label_counts: ArrayLike | None, beta: float) -> NDArray[np.float64]:
+    """(labels,) inverse effective number; 0 for a label without positives, as in the authors' program."""
+    if label_counts is None:
+        raise OptionError("weighting='pw-cb' needs label_counts")
+    counts = checked_counts(label_counts)
+    return np.where(counts > 0, 1 / effective_number(np.maximum(counts, 1.0), beta), 0.0)
+
+
 def _given(
-    propensity: PerLabel | None, label_counts: ArrayLike | None, num_rows: int | None
+    propensity: PerLabel | None, label_counts: ArrayLike | None, num_rows: int | None, a: float, b: float
 ) -> NDArray[np.float64]:
     if propensity is None:
         if label_counts is None or num_rows is None:
             raise OptionError("give propensity, or label_counts and num_rows to make it from")
-        return propensities(label_counts, num_rows)
+        return propensities(label_counts, num_rows, a, b)
     values = np.atleast_1d(np.asarray(propensity, np.float64))
     if not ((values > 0) & (values <= 1)).all():
         raise OptionError(f"propensity must be in (0, 1], got {values.min():g} to {values.max():g}")

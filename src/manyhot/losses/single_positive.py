@@ -1,7 +1,7 @@
 """Few positives known and little else: losses that ask something of the cells that nobody has labelled.
 
-Unknown is what the targets call unknown; with zeros="unknown" every 0 is, as in data where only what was
-seen was written down. Where negatives are known, they cost what they cost in BCE.
+Unknown is what the targets call unknown, and by default every 0 too, as in data where only what was seen was
+written down. Where negatives are known, zeros="negative" says so: they cost what they cost in BCE.
 """
 
 from typing import Any, Literal, Unpack
@@ -16,10 +16,10 @@ from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.kernels import words
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.curves import Curves
-from manyhot.kernels.formula import Curve, Scalar
+from manyhot.kernels.formula import Curve, Formula, Scalar
 from manyhot.kernels.pointwise import plain
 from manyhot.kernels.torch_engine import cell_costs, computed
-from manyhot.kernels.words import sigmoid, softplus
+from manyhot.kernels.words import sigmoid, softplus, where
 from manyhot.labels import as_targets
 from manyhot.losses.base import MultiLabelLoss, Options
 from manyhot.losses.cross_entropy import BCE
@@ -36,7 +36,7 @@ class EntropyMaximization(EveryCell):
 
     Args:
         alpha: >= 0; 0.1 to 0.2 in the paper.
-        zeros: "negative" (default) or "unknown".
+        zeros: "unknown" (default) or "negative".
 
     Source:
         Zhou et al., "Acknowledging the Unknown for Multi-label Learning with Single Positive Labels", ECCV
@@ -46,16 +46,39 @@ class EntropyMaximization(EveryCell):
     def __init__(
         self,
         alpha: float = 0.1,
-        zeros: Literal["negative", "unknown"] = "negative",
+        zeros: Literal["unknown", "negative"] = "unknown",
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
         _check.at_least("alpha", alpha, 0.0)
         self.alpha, self.zeros = alpha, _check.one_of("zeros", zeros, ZEROS)
 
+    def formulas(self) -> tuple[Formula, Formula, Formula | None]:
+        """Zeros that mean unknown cost what unknown cells cost, so that sparse targets stay so."""
+        kind = type(self)
+        return (
+            kind.positive,
+            kind.negative if self.zeros == "negative" else kind.unknown_cell,
+            kind.unknown_cell,
+        )
+
+    def soft_formula(self) -> Formula | None:
+        """What is soft is known."""
+        return None if self.zeros == "negative" else type(self).soft
+
     def select(self, logits: Tensor, cells: Cells) -> Cells:  # noqa: ARG002
-        """Zeros become unknown if they mean that."""
-        return zeros_unknown(cells) if self.zeros == "unknown" else cells
+        """Unknown zeros are marked where smoothing would else reach them."""
+        return zeros_unknown(cells) if self.zeros == "unknown" and any(self.smoothing) else cells
+
+    @staticmethod
+    def soft(  # pyright: ignore[reportIncompatibleVariableOverride]
+        z: Scalar, y: Scalar, alpha: Scalar
+    ) -> Curve:
+        """Cross-entropy of what is above 0."""
+        p, rest, seen = sigmoid(z), sigmoid(-z), y > 0.0
+        known = y * softplus(-z) + (1.0 - y) * softplus(z)
+        unknown = -alpha * (p * softplus(-z) + rest * softplus(z))
+        return where(seen, known, unknown), where(seen, (1.0 - y) * p - y * rest, alpha * z * p * rest)
 
     @staticmethod
     def positive(z: Scalar) -> Curve:
@@ -85,7 +108,7 @@ class ExpectedPositives(MultiLabelLoss):
             targets have, which is too few if positives are missing.
         label_counts: (labels,) and
         num_rows: of the training set, for the default of k.
-        zeros: "negative" (default) or "unknown".
+        zeros: "unknown" (default) or "negative".
 
     Source:
         Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv:2106.09708 (EPR).
@@ -99,7 +122,7 @@ class ExpectedPositives(MultiLabelLoss):
         expected_positives: float | None = None,
         label_counts: ArrayLike | None = None,
         num_rows: int | None = None,
-        zeros: Literal["negative", "unknown"] = "negative",
+        zeros: Literal["unknown", "negative"] = "unknown",
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
@@ -132,7 +155,7 @@ class ROLE(MultiLabelLoss):
         expected_positives: labels of a row on average, if all were known.
         train_targets: (num_rows, labels) what is known at the start: its positives begin at s = 0.995, its
             known negatives at 0.005, everything else at 0.5.
-        zeros: "negative" (default) or "unknown".
+        zeros: "unknown" (default) or "negative".
 
     Source:
         Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv:2106.09708. Their
@@ -147,7 +170,7 @@ class ROLE(MultiLabelLoss):
         label_counts: ArrayLike,
         expected_positives: float | None = None,
         train_targets: Any = None,
-        zeros: Literal["negative", "unknown"] = "negative",
+        zeros: Literal["unknown", "negative"] = "unknown",
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)

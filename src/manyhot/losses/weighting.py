@@ -11,13 +11,15 @@ from manyhot.errors import OptionError, ShapeError
 from manyhot.labels import LabelSpace, as_targets
 from manyhot.losses.base import by_name
 
-SCHEMES = ("balanced", "sqrt", "effective")
+SCHEMES = ("balanced", "sqrt", "inverse", "sqrt_inverse", "effective")
 Array = TypeVar("Array")
 
 
 def label_weights(
     targets: Any,
-    scheme: Literal["balanced", "sqrt", "effective"] | ArrayLike | Mapping[str, float] = "balanced",
+    scheme: Literal["balanced", "sqrt", "inverse", "sqrt_inverse", "effective"]
+    | ArrayLike
+    | Mapping[str, float] = "balanced",
     space: LabelSpace | Sequence[str] | None = None,
     *,
     cap: float = 100.0,
@@ -27,6 +29,8 @@ def label_weights(
 
     - balanced: negatives / positives among the known cells, so that both sides of a label weigh the same;
     - sqrt: its square root;
+    - inverse: known cells / positives;
+    - sqrt_inverse: its square root;
     - effective: inverse effective number of positives (1 - beta) / (1 - beta^n), scaled to a mean of 1;
     - an array or {name: weight} is taken as it is, 1 for labels not named.
 
@@ -58,6 +62,9 @@ def label_weights(
     if scheme == "effective":
         weights = 1 / effective_number(positives, beta)
         return np.minimum(weights / weights.mean(), cap) if len(weights) else weights
+    if scheme.endswith("inverse"):
+        rarity = np.maximum(found.known_counts(), 1.0) / positives
+        return np.minimum(np.sqrt(rarity) if scheme == "sqrt_inverse" else rarity, cap)
     odds = np.maximum(found.known_counts() - positives, 0.0) / positives
     # A label that is positive in every known row keeps a small weight: 0 would switch it off.
     odds = np.maximum(odds, 1 / np.maximum(positives, 1.0))
