@@ -150,7 +150,7 @@ def test_any_k_and_any_beta_can_be_asked_for():
     names = ["p@2", "r@2", "ndcg@2", "f1_macro@2", "f0.5_macro", "f2_samples"]
     assert list(evaluate(TARGETS, SCORES, DECISIONS, metrics=names)) == names
     assert find_metric("p@7").needs == "scores"
-    with pytest.raises(OptionError, match="metric .p@0. is none of the"):
+    with pytest.raises(OptionError, match=r"metric .p@0. is none of the"):
         find_metric("p@0")
 
 

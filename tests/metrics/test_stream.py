@@ -1,17 +1,24 @@
 """Stream: batches and merged parts give what all rows give at once; binned values keep their bounds."""
 
+import pickle
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from manyhot.errors import InputError, OptionError, ShapeError
-from manyhot.metrics import Stream, evaluate
+from manyhot.labels import LabelSpace
+from manyhot.metrics import Stream, Training, evaluate
 
-NAMES = ["hamming", "f1_macro", "f1_micro", "f1_samples", "exact", "lrap", "p@2", "ndcg@3", "log_loss"]
+NAMES = [
+    "hamming", "f1_macro", "f1_micro", "f1_samples", "f1_weighted", "mcc_macro", "exact", "zero_one", "lrap",
+    "p@2", "ndcg@3", "psp@3", "psndcg@3", "f1_macro@2", "log_loss", "ece", "cost",
+]  # fmt: skip
+BINNED = ["ap_macro", "ap_micro", "ap_weighted", "auc_macro", "auc_micro", "auc_weighted"]
 
 
 def rows(seed, count=60, labels=5):
@@ -26,14 +33,18 @@ def rows(seed, count=60, labels=5):
 @settings(max_examples=25, deadline=None)
 def test_batches_and_merged_streams_equal_all_rows_at_once(seed, cuts):
     targets, scores, decisions, weight = rows(seed)
-    whole = evaluate(targets, scores, decisions, metrics=NAMES, row_weight=weight)
+    known = {
+        "train": Training(np.array([40.0, 20, 9, 3, 0]), np.full(5, 90.0), 90),
+        "costs": (1, [5, 4, 3, 2, 1]),
+    }
+    whole = evaluate(targets, scores, decisions, metrics=NAMES, row_weight=weight, **known)
     edges = [0, *sorted(set(cuts)), 60]
     parts = []
     for first, last in pairwise(edges):
-        stream = Stream(5, NAMES)
+        stream = Stream(5, NAMES, **known)
         part = slice(first, last)
         stream.update(targets[part], scores[part], decisions[part], row_weight=weight[part])
-        parts.append(stream)
+        parts.append(pickle.loads(pickle.dumps(stream)))  # as from another process
     joined = parts[0]
     for part in parts[1:]:
         joined = part + joined
@@ -47,7 +58,7 @@ def test_bounds_hold_the_exact_value(seed, bins, sparse):
     targets, scores, _, _ = rows(seed)
     if sparse:
         scores = csr_array(np.where(scores > 0.4, scores, 0))
-    names = ["ap_macro", "auc_macro"]
+    names = BINNED
     stream = Stream(5, names, bins=bins)
     stream.update(targets[:30], scores[:30])
     stream.update(targets[30:], scores[30:])
@@ -67,15 +78,26 @@ def test_many_bins_come_near():
 
 def test_what_a_stream_cannot_do_is_refused():
     targets, scores, decisions, _ = rows(0)
-    with pytest.raises(OptionError, match=r"ap_micro needs all rows at once; evaluate\(\) gives it"):
-        Stream(5, ["ap_micro"])
-    with pytest.raises(OptionError, match="psp@5 needs all rows"):
+    with pytest.raises(OptionError, match=r"ece_macro needs all rows at once; evaluate\(\) gives it"):
+        Stream(5, ["ece_macro"])
+    with pytest.raises(OptionError, match="psp@5 needs train; pass train= to the stream"):
         Stream(5, ["psp@5"])
+    with pytest.raises(OptionError, match="cost needs costs; pass costs="):
+        Stream(5, ["cost"])
     with pytest.raises(OptionError, match="lrap needs scores"):
         Stream(5, ["lrap"]).update(targets, decisions=decisions)
     with pytest.raises(InputError, match=r"scores in \[0, 1\]"):
         Stream(5, ["auc_macro"]).update(targets, 3 * scores)
+    with pytest.raises(InputError, match=r"calibration metrics need scores in \[0, 1\]"):
+        Stream(5, ["ece"]).update(targets, 3 * scores)
     with pytest.raises(ShapeError, match="streams of one make"):
         Stream(5, ["lrap"]) + Stream(4, ["lrap"])
-    with pytest.raises(OptionError, match="bounds are known for ap_macro and auc_macro"):
+    with pytest.raises(OptionError, match="bounds are known for ap_macro, ap_micro"):
         Stream(5, ["lrap"]).bounds("lrap")
+
+
+def test_batches_come_by_name():
+    stream = Stream(2, ["f1_macro", "lrap"], space=LabelSpace(["a", "b"]))
+    scores = pd.DataFrame([[0.9, 0.2], [0.3, 0.6]], columns=["b", "a"])
+    stream.update([["b"], ["a", "b"]], scores, [["b"], ["b"]])
+    assert stream.values() == pytest.approx({"f1_macro": 0.5, "lrap": 1.0})

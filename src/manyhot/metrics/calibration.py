@@ -89,22 +89,52 @@ def bin_gaps(targets: Targets, scores: Any, weight: Numbers) -> Numbers:
     """
     from manyhot.kernels.pooled import cell_values
 
-    rows, labels = targets.shape
-    mass, gaps = np.zeros(BUCKETS), np.zeros((rows, BINS))
-    parts = list(_parts(scores))
-    for part_rows, values in parts:
-        mass += np.bincount(_bucket(values), weight[part_rows], minlength=BUCKETS)
-    mass[0] += weight.sum() * labels - mass.sum()  # absent cells
-    hidden = csr_array(targets.shape, dtype=bool) if targets.unknown is None else targets.unknown
-    at_unknown, _ = cell_values(scores, hidden)
-    mass -= np.bincount(_bucket(at_unknown), weight[_rows(hidden)], minlength=BUCKETS)
-    bins = equal_mass_bins(mass)
-    for part_rows, values in parts:
+    bins = equal_mass_bins(bucket_sums(targets, scores, weight)[0])
+    gaps = np.zeros((len(targets), BINS))
+    for part_rows, values in _parts(scores):
         _add(gaps, part_rows, bins[_bucket(values)], values)
+    hidden = _hidden(targets)
+    at_unknown, _ = cell_values(scores, hidden)
     at_positive, _ = cell_values(scores, targets.positives)
     _add(gaps, _rows(targets.positives), bins[_bucket(at_positive)], np.full(len(at_positive), -1.0))
     _add(gaps, _rows(hidden), bins[_bucket(at_unknown)], -at_unknown)
     return gaps
+
+
+def bucket_sums(targets: Targets, scores: Any, weight: Numbers) -> Numbers:
+    """Mass, and confidence minus positives, of the known cells in each stretch of scores, (2, BUCKETS).
+
+    Sums of disjoint rows add up, and `bucket_error` of the sum is the error of all rows.
+    """
+    from manyhot.kernels.pooled import cell_values
+
+    sums = np.zeros((2, BUCKETS))
+
+    def add(bucket: NDArray[np.intp], mass: Numbers, values: NDArray[Any]) -> None:
+        sums[0] += np.bincount(bucket, mass, minlength=BUCKETS)
+        sums[1] += np.bincount(bucket, mass * values, minlength=BUCKETS)
+
+    for rows, values in _parts(scores):
+        add(_bucket(values), weight[rows], values)
+    sums[0, 0] += weight.sum() * targets.width - sums[0].sum()  # absent cells
+    hidden, positives = _hidden(targets), targets.positives
+    at_unknown, _ = cell_values(scores, hidden)
+    add(_bucket(at_unknown), -weight[_rows(hidden)], at_unknown)
+    at_positive, _ = cell_values(scores, positives)
+    sums[1] -= np.bincount(_bucket(at_positive), weight[_rows(positives)], minlength=BUCKETS)
+    return sums
+
+
+def bucket_error(sums: Numbers) -> float:
+    """Expected calibration error from `bucket_sums`, NaN without a known cell."""
+    mass, gaps = sums
+    if mass.sum() <= 0:
+        return float("nan")
+    return float(np.abs(np.bincount(equal_mass_bins(mass), gaps, minlength=BINS)).sum() / mass.sum())
+
+
+def _hidden(targets: Targets) -> Sparse:
+    return csr_array(targets.shape, dtype=bool) if targets.unknown is None else targets.unknown
 
 
 def shared_gaps(targets: Targets, scores: Numbers, label_mass: Numbers) -> Numbers:

@@ -1,11 +1,13 @@
 """Metrics of rows that come in batches, or on several machines: fixed memory, merged by adding.
 
-Counts are exact, and so are the row-wise metrics: their sums add up. Average precision and ROC area need all
-scores at once; here scores in [0, 1] fall into equal bins, and both come with bounds that hold whatever the
-order inside a bin: every tie in a bin resolved against the scores, and in their favour.
+Counts are exact, and so are the row-wise metrics and the calibration error: their sums add up. Average
+precision and ROC area need all scores at once; here scores in [0, 1] fall into equal bins, and both come with
+bounds that hold whatever the order inside a bin: every tie in a bin resolved against the scores, and in their
+favour.
 """
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +15,26 @@ import numpy as np
 
 from manyhot._check import at_least
 from manyhot.errors import InputError, OptionError, ShapeError
+from manyhot.labels import LabelSpace
 from manyhot.metrics.average import over_labels
+from manyhot.metrics.baseline import Training
+from manyhot.metrics.calibration import BUCKETS, bucket_error, bucket_sums
 from manyhot.metrics.counts import Counts, Numbers, Overlap, column_sums, label_known
 from manyhot.metrics.from_counts import ratio
-from manyhot.metrics.inputs import are_probabilities, read_decisions, read_scores, read_targets, read_weight
+from manyhot.metrics.inputs import (
+    are_probabilities,
+    read_costs,
+    read_decisions,
+    read_scores,
+    read_targets,
+    read_weight,
+)
 from manyhot.metrics.material import Measured
-from manyhot.metrics.recipes import OfLabelCounts, OfRowCounts, OfRows
+from manyhot.metrics.recipes import OfBins, OfCosts, OfFirstCounts, OfLabelCounts, OfRowCounts, OfRows
 from manyhot.metrics.table import Metric, find_metric
+from manyhot.metrics.top_k import propensities
 
-BINNED = ("ap_macro", "auc_macro")
+BINNED = ("ap_macro", "ap_micro", "ap_weighted", "auc_macro", "auc_micro", "auc_weighted")
 
 
 @dataclass(frozen=True)
@@ -34,18 +47,22 @@ class Bounds:
 
 
 class Stream:
-    """Collects batches of predictions; `values()` at any time, `+` joins two.
+    """Collects batches of predictions; `values()` at any time, `+` joins two, also of other processes.
 
-    Memory is (labels x 4) for counts, a number for each row-wise metric, and (labels x bins x 2) where
-    `ap_macro` or `auc_macro` is wanted: never a score.
+    Memory is (labels x 4) for counts, a number for each row-wise metric, 260 kB for `ece`, and (labels x bins
+    x 2) where average precision or ROC area is wanted: never a score. Streams can be pickled.
 
     Args:
         labels: width of the label space.
-        metrics: names of set metrics, of row-wise metrics (lrap, p@5, log_loss...), `ap_macro`, `auc_macro`.
-        bins: of [0, 1], for the two binned ones.
+        metrics: names of set metrics, of row-wise metrics (lrap, p@5, log_loss...), `f1_macro@k`, `cost`,
+            `ece`, and, binned, of ap_ and auc_macro, _micro and _weighted.
+        bins: of [0, 1], for the binned ones.
+        train: targets (or `Training` counts) of the training rows, for `psp@k` and `psndcg@k`.
+        costs: of a false positive and of a false negative, each a number or (labels,), for `cost`.
+        space: names the labels, so that batches may come as names and as frames.
 
     Raises:
-        OptionError: a metric that cannot be collected in fixed memory.
+        OptionError: a metric that cannot be collected in fixed memory, or lacks train or costs.
 
     Example:
         >>> import numpy as np
@@ -56,17 +73,42 @@ class Stream:
         0.8333
     """
 
-    def __init__(self, labels: int, metrics: str | Iterable[str], *, bins: int = 1024) -> None:
+    def __init__(
+        self,
+        labels: int,
+        metrics: str | Iterable[str],
+        *,
+        bins: int = 1024,
+        train: Any = None,
+        costs: tuple[Any, Any] | None = None,
+        space: LabelSpace | None = None,
+    ) -> None:
         at_least("bins", bins, 2)
         metrics = [metrics] if isinstance(metrics, str) else metrics
-        self.labels, self.bins, self.rows = labels, bins, 0
-        self.metrics = tuple(map(_collectable, metrics))
+        self.labels, self.bins, self.rows, self.space = labels, bins, 0, space
+        self.metrics = tuple(_collectable(name, train, costs) for name in metrics)
+        self._costs = None if costs is None else read_costs(costs, labels)
+        self._propensities = None
+        if train is not None:
+            if not isinstance(train, Training):
+                train = Training.of(read_targets(train, labels, space))
+            self._propensities = propensities(train.positive, train.rows)
         nothing = np.zeros(labels)
+        self._mass = 0.0
         self._counts = Counts(nothing, nothing, nothing, nothing)
+        self._first = dict.fromkeys(_first_k(self.metrics), self._counts)
         self._sums = {metric.name: np.zeros(2) for metric in self.metrics if _is_of_rows(metric)}
+        calibrated = any(isinstance(metric.recipe, OfBins) for metric in self.metrics)
+        self._buckets = np.zeros((2, BUCKETS if calibrated else 0))
         binned = any(metric.name in BINNED for metric in self.metrics)
         self._positive = np.zeros((labels, bins if binned else 0))
         self._negative = np.zeros((labels, bins if binned else 0))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "metrics": [metric.name for metric in self.metrics]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, metrics=tuple(map(find_metric, state["metrics"])))
 
     def update(
         self, targets: Any, scores: Any = None, decisions: Any = None, *, row_weight: Any = None
@@ -74,25 +116,31 @@ class Stream:
         """Add a batch, in the forms that `evaluate` takes.
 
         Raises:
-            InputError: as `evaluate`; scores outside [0, 1] where bins are wanted.
+            InputError: as `evaluate`; scores outside [0, 1] where bins or probabilities are wanted.
             OptionError: a wanted metric needs scores or decisions that are not given.
             ShapeError: another number of labels.
         """
-        truth = read_targets(targets, self.labels)
+        truth = read_targets(targets, self.labels, self.space)
         weight = read_weight(row_weight, len(truth))
-        read = None if scores is None else read_scores(scores, truth.shape)
-        chosen = None if decisions is None else read_decisions(decisions, truth.shape)
+        read = None if scores is None else read_scores(scores, truth.shape, self.space)
+        chosen = None if decisions is None else read_decisions(decisions, truth.shape, self.space)
         for metric in self.metrics:
-            if (chosen if metric.needs == "decisions" else read) is None:
-                raise OptionError(
-                    f"{metric.name} needs {metric.needs}; pass {metric.needs}= with every batch"
-                )
-        batch = Measured(truth, read, chosen, weight)
+            wanted = "decisions" if metric.needs.startswith("decisions") else "scores"
+            if (chosen if wanted == "decisions" else read) is None:
+                raise OptionError(f"{metric.name} needs {wanted}; pass {wanted}= with every batch")
+        if any(metric.needs == "probabilities" for metric in self.metrics) and not are_probabilities(read):
+            raise InputError("calibration metrics need scores in [0, 1]; sigmoid makes them of logits")
+        batch = Measured(truth, read, chosen, weight, self._propensities)
         self.rows += len(truth)
+        self._mass += float(weight.sum())
         if chosen is not None:
             self._counts += Overlap.of(truth, chosen).by_label(weight)
+        for k in self._first:
+            self._first[k] += batch.first_counts(k)
         for name, sums in self._sums.items():
             sums += _row_sums(find_metric(name), batch)
+        if self._buckets.size:
+            self._buckets += bucket_sums(truth, read, weight)
         if self._positive.size:
             self._fill(batch)
 
@@ -101,14 +149,14 @@ class Stream:
         return {metric.name: self._value(metric) for metric in self.metrics}
 
     def bounds(self, name: str) -> Bounds:
-        """What the exact `ap_macro` or `auc_macro` can be, given the bins.
+        """What the exact value of a binned metric, such as `ap_macro`, can be.
 
         Raises:
-            OptionError: not one of the two, or not collected.
+            OptionError: not one of the binned ones, or not collected.
         """
         if name not in BINNED or not any(metric.name == name for metric in self.metrics):
             raise OptionError(
-                f"bounds are known for {' and '.join(BINNED)} where they are collected, got {name!r}"
+                f"bounds are known for {', '.join(BINNED)} where they are collected, got {name!r}"
             )
         ways = {"value": 0.0, "low": -1.0, "high": 1.0}
         return Bounds(**{key: self._binned(name, order) for key, order in ways.items()})
@@ -119,9 +167,12 @@ class Stream:
         theirs = (other.labels, other.bins, [metric.name for metric in other.metrics])
         if mine != theirs:
             raise ShapeError(f"only streams of one make can be joined, got {mine} and {theirs}")
-        joined = Stream(self.labels, mine[2], bins=self.bins)
+        joined = copy(self)
         joined.rows = self.rows + other.rows
+        joined._mass = self._mass + other._mass
         joined._counts = self._counts + other._counts
+        joined._first = {k: counts + other._first[k] for k, counts in self._first.items()}
+        joined._buckets = self._buckets + other._buckets
         joined._sums = {name: sums + other._sums[name] for name, sums in self._sums.items()}
         joined._positive = self._positive + other._positive
         joined._negative = self._negative + other._negative
@@ -131,8 +182,17 @@ class Stream:
         if metric.name in self._sums:
             numerator, denominator = self._sums[metric.name]
             return float(numerator / denominator) if denominator > 0 else float("nan")
-        if isinstance(metric.recipe, OfLabelCounts):
-            return float(metric.recipe.of_counts(self._counts).value)
+        recipe = metric.recipe
+        if isinstance(recipe, OfLabelCounts):
+            return float(recipe.of_counts(self._counts).value)
+        if isinstance(recipe, OfFirstCounts):
+            return float(over_labels(recipe.formula(self._first[recipe.k])).value)
+        if isinstance(recipe, OfCosts):
+            assert self._costs is not None, "_collectable lets no cost through without costs"
+            paid = self._counts.fp @ self._costs[0] + self._counts.fn @ self._costs[1]
+            return paid / self._mass if self._mass else float("nan")
+        if isinstance(recipe, OfBins):
+            return bucket_error(self._buckets)
         return self._binned(metric.name, 0.0)
 
     def _fill(self, batch: Measured) -> None:
@@ -158,11 +218,13 @@ class Stream:
                 into += found
 
     def _binned(self, name: str, order: float) -> float:
-        """The macro average; order -1: negatives first inside a bin, 1: positives first, 0: tied."""
+        """The metric, its bins' ties resolved: order -1 negatives first, 1 positives first, 0 left tied."""
+        quantity, kind = name.split("_")
         positive, negative = self._positive[:, ::-1], self._negative[:, ::-1]
-        return float(
-            over_labels((_binned_ap if name == "ap_macro" else _binned_auc)(positive, negative, order)).value
-        )
+        if kind == "micro":
+            positive, negative = positive.sum(axis=0, keepdims=True), negative.sum(axis=0, keepdims=True)
+        values = (_binned_ap if quantity == "ap" else _binned_auc)(positive, negative, order)
+        return float(over_labels(values, positive.sum(axis=1) if kind == "weighted" else None).value)
 
 
 def _binned_auc(positive: Numbers, negative: Numbers, order: float) -> Numbers:
@@ -203,15 +265,23 @@ def _bin(labels: Any, values: Any, mass: Numbers, size: tuple[int, int]) -> Numb
     return np.bincount(places, mass, minlength=width * bins).reshape(size).astype(np.float64)
 
 
-def _collectable(name: str) -> Metric:
+def _collectable(name: str, train: Any, costs: Any) -> Metric:
     metric = find_metric(name)
-    fixed = isinstance(metric.recipe, OfLabelCounts) or _is_of_rows(metric) or name in BINNED
-    if not fixed or metric.needs == "scores and train":
+    additive = isinstance(metric.recipe, (OfLabelCounts, OfFirstCounts, OfCosts, OfBins))
+    if not additive and not _is_of_rows(metric) and name not in BINNED:
         raise OptionError(
             f"{name} needs all rows at once; evaluate() gives it. Streams collect set metrics, "
-            f"row-wise ones, and {' and '.join(BINNED)}"
+            f"row-wise ones, ece, and {', '.join(BINNED)}"
         )
+    for option, given in (("train", train), ("costs", costs)):
+        if metric.needs.endswith(f"and {option}") and given is None:
+            raise OptionError(f"{name} needs {option}; pass {option}= to the stream")
     return metric
+
+
+def _first_k(metrics: Iterable[Metric]) -> set[int]:
+    """The k of all metrics of the first k labels."""
+    return {metric.recipe.k for metric in metrics if isinstance(metric.recipe, OfFirstCounts)}
 
 
 def _is_of_rows(metric: Metric) -> bool:
