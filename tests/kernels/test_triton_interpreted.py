@@ -190,3 +190,16 @@ def test_every_pointwise_loss(name, dtype, unknown):
     coded = torch.where(unknown, torch.nan, targets)
     for form in (coded, Targets.from_dense(coded.numpy())):
         assert_agrees(loss, logits.to(dtype), form, DTYPES[dtype])
+
+
+ROWWISE = ("zlpr", "lsep", "softmax", "pal", "kl", "atl", "dsm", "count")
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name in ROWWISE])
+def test_row_wise_losses(name, unknown):
+    logits, targets = batch()
+    logits = logits.clamp(-50, 50)
+    coded = torch.where(unknown, torch.nan, targets)
+    for form in (targets, coded, Targets.from_dense(coded.numpy()), targets * 0.7):
+        for weights in (None, np.linspace(0.0, 3, LABELS)):
+            assert_agrees(make_loss(name, label_weight=weights), logits, form)

@@ -186,14 +186,14 @@ class SparseCells(Cells):
     @cached_property
     def positive_index(self) -> tuple[Tensor, Tensor]:
         """Row and label of every positive, int64."""
-        return row_numbers(self.starts), self.labels.long()
+        return row_numbers(self.starts, len(self.labels)), self.labels.long()
 
     @cached_property
     def unknown_index(self) -> tuple[Tensor, Tensor] | None:
         """Row and label of every unknown cell, int64; None when there is none."""
         if self.unknown_starts is None or self.unknown_labels is None or not len(self.unknown_labels):
             return None
-        return row_numbers(self.unknown_starts), self.unknown_labels.long()
+        return row_numbers(self.unknown_starts, len(self.unknown_labels)), self.unknown_labels.long()
 
     @override
     def known(self) -> Tensor | None:
@@ -282,10 +282,10 @@ class SparseCells(Cells):
         )
 
 
-def row_numbers(starts: Tensor) -> Tensor:
-    """Row of every stored cell, int64."""
+def row_numbers(starts: Tensor, stored: int) -> Tensor:
+    """Row of every stored cell, int64; told their number, a GPU need not be waited for."""
     counts = starts.diff().long()
-    return torch.arange(len(counts), device=starts.device).repeat_interleave(counts)
+    return torch.arange(len(counts), device=starts.device).repeat_interleave(counts, output_size=stored)
 
 
 def wide(device: torch.device) -> torch.dtype:

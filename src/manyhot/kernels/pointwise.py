@@ -145,18 +145,25 @@ class Total(torch.autograd.Function):
         """Hand the slopes over; compute them again if that has happened before."""
         slopes, ctx.slopes = ctx.slopes, None
         (logits,) = ctx.saved_tensors
-        if torch.is_grad_enabled() or (slopes is None and not ctx.by_triton):
-            slopes = torch_engine.cell_slopes(logits, ctx.cells, ctx.curves)
-            return (slopes * (gradient * ctx.scale)).to(logits.dtype), None, None, None
-        if ctx.by_triton:
+        differentiable = torch.is_grad_enabled()
+        if slopes is not None and not differentiable:
+            return _multiplied(slopes, gradient, ctx.by_triton), None, None, None
+        if ctx.by_triton and not differentiable:
             from manyhot.kernels import triton_engine
 
-            if slopes is None:
-                slopes = triton_engine.slopes_of(logits, ctx.cells, ctx.curves, gradient * ctx.scale)
-                return slopes, None, None, None
-            return triton_engine.multiply(slopes, gradient), None, None, None
-        # Handed over, not kept: autograd then takes the memory as the leaf's .grad without a copy.
-        return (slopes if _is_one(gradient) else slopes.mul_(gradient)), None, None, None
+            slopes = triton_engine.slopes_of(logits, ctx.cells, ctx.curves, gradient * ctx.scale)
+            return slopes, None, None, None
+        slopes = torch_engine.cell_slopes(logits, ctx.cells, ctx.curves)
+        return (slopes * (gradient * ctx.scale)).to(logits.dtype), None, None, None
+
+
+def _multiplied(slopes: Tensor, gradient: Tensor, by_triton: bool) -> Tensor:
+    """Handed over, not kept or copied: autograd then takes the memory as the leaf's .grad."""
+    if by_triton:
+        from manyhot.kernels import triton_engine
+
+        return triton_engine.multiply(slopes, gradient)
+    return slopes if _is_one(gradient) else slopes.mul_(gradient)
 
 
 def _total(

@@ -15,14 +15,15 @@ neg_entropy   sum of a log a
 A logarithm of an empty sum is `EMPTY`: so low that its exponential is 0, yet finite, so that no NaN is born.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from manyhot.kernels.cells import Cells, SparseCells, wide
-from manyhot.kernels.pointwise import suits_numba
+from manyhot.kernels.pointwise import suits_numba, suits_triton
 from manyhot.kernels.row_split import Split, log_or_empty, log_sum_exp, plain_split
 
 WIDE = ("lse_neg", "lse_all")  # sums that negatives enter
@@ -76,10 +77,16 @@ def row_sums(z: Tensor, cells: Cells, reading: RowReading, names: Iterable[str])
 
 
 def compacted(z: Tensor, cells: Cells, reading: RowReading) -> Cells:
-    """The cells without their plain negatives, where the CPU engine reads them and most are plain."""
-    if isinstance(cells, SparseCells) or not few_differ(cells, reading) or not suits_numba(z):
+    """The cells without their plain negatives, where a compiling engine reads them and most are plain."""
+    if isinstance(cells, SparseCells) or not few_differ(cells, reading):
         return cells
-    from manyhot.kernels.numba_engine import compressed  # Numba is imported when there is work for it
+    if suits_triton(z):
+        from manyhot.kernels import triton_row_split  # Triton is imported when there is work for it
+
+        return triton_row_split.compressed(cells.dense())
+    if not suits_numba(z):
+        return cells
+    from manyhot.kernels.dense_scan import compressed  # Numba is imported when there is work for it
 
     return compressed(cells.dense())
 
@@ -141,11 +148,20 @@ class _Dense:
         return log_sum(self.z / self.reading.divisor(name), mass)
 
 
+def _split_for(z: Tensor, cells: SparseCells) -> Callable[..., Any]:
+    """The engine's way to split plain negatives from the rest."""
+    if suits_triton(z):
+        from manyhot.kernels import triton_engine, triton_row_split
+
+        return triton_row_split.Split.apply if triton_engine.few_listed(cells) else plain_split
+    return Split.apply if suits_numba(z) else plain_split
+
+
 class _Sparse:
     def __init__(self, z: Tensor, cells: SparseCells, reading: RowReading, temperatures: set[float]) -> None:
         self.z, self.cells, self.reading = z, cells, reading
         self.rows, labels = cells.positive_index
-        split = Split.apply if suits_numba(z) else plain_split
+        split = _split_for(z, cells)
         self.backgrounds: dict[float, Tensor] = {}  # of every temperature: log-sum-exp of the plain negatives
         self.own = z.new_zeros(0) if temperatures else z[cells.positive_index]
         for temperature in temperatures:

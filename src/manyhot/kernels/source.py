@@ -115,6 +115,11 @@ class _Precise(ast.NodeTransformer):
         """A literal."""
         return _real(node.value, node)
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """An element of a tuple, whose place stays an integer."""
+        node.value = self.visit(node.value)
+        return node
+
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """A number of the formula's module."""
         return _real(self.names.get(node.id), node)

@@ -6,8 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor
 from triton.compiler.errors import CompilationError
 
@@ -16,7 +14,7 @@ from manyhot.kernels.curves import Curves
 from manyhot.kernels.formula import Formula
 from manyhot.kernels.pointwise_source import Variant, constants_of, named_formulas, variant_of
 from manyhot.kernels.reduction import scale_of
-from manyhot.kernels.triton_pointwise import BLOCK, WARPS, kernel_module
+from manyhot.kernels.triton_pointwise import BLOCK, WARPS, kernel_module, multiply_kernel
 
 CANNOT_COMPILE = (CompilationError, OSError, SyntaxError)
 LISTED_BLOCK = 256  # listed cells that one program costs; they are few, so many programs share them
@@ -49,7 +47,7 @@ def multiply(slopes: Tensor, factor: Tensor) -> Tensor:
     """The slopes times a 0-d factor, in place; a factor of 1 is seen on the GPU, and no memory touched."""
     blocks = _blocks(slopes.numel(), BLOCK)
     with on(slopes.device):
-        _multiply[(blocks,)](slopes, factor, slopes.numel(), BLOCK, num_warps=WARPS)
+        multiply_kernel()[(blocks,)](slopes, factor, slopes.numel(), BLOCK=BLOCK, num_warps=WARPS)
     return slopes
 
 
@@ -75,13 +73,15 @@ def _run(z: Tensor, cells: Cells, curves: Curves, slopes: Tensor | None, scale: 
     """Sums of the costs of all blocks, in float32 or float64; the slopes are written."""
     work = _Work(z, cells, curves, slopes, scale)
     with on(z.device):
-        if isinstance(cells, SparseCells) and MANY * _listed(cells) <= z.numel():
+        if isinstance(cells, SparseCells) and few_listed(cells):
             return work.listed(cells)
         return work.dense(cells.dense() if isinstance(cells, DenseCells) else _spread(cells))
 
 
-def _listed(cells: SparseCells) -> int:
-    return len(cells.labels) + (0 if cells.unknown_labels is None else len(cells.unknown_labels))
+def few_listed(cells: SparseCells) -> bool:
+    """True where comparing every cell with the listed ones of its block is faster than reading a matrix."""
+    listed = len(cells.labels) + (0 if cells.unknown_labels is None else len(cells.unknown_labels))
+    return MANY * listed <= cells.shape[0] * cells.shape[1]
 
 
 class _Work:
@@ -115,7 +115,7 @@ class _Work:
         )  # fmt: skip
         values = None if cells.values is None else cells.values.contiguous()
         for hidden, places, own, part in ((False, positives, values, few[0]), (True, unknown, None, few[1])):
-            if len(part):
+            if places is not None and len(part):
                 kernels.listed[(len(part),)](
                     self.z, self.slopes, part, len(places), self.width, places, own, *beside,
                     BLOCK=LISTED_BLOCK, UNKNOWN=hidden, num_warps=WARPS,
@@ -173,14 +173,3 @@ def _spread(cells: Cells) -> DenseCells:
     values[cells.positive_index] = 1 if cells.values is None else cells.values.float()
     known = cells.known()
     return cells.with_values(values, None if known is None else ~known)
-
-
-@triton.jit
-def _multiply(slopes, factor, size, BLOCK: tl.constexpr):
-    number = tl.load(factor)
-    if number != 1:
-        first = tl.program_id(0).to(tl.int64) * BLOCK
-        inside = tl.arange(0, BLOCK)
-        there = inside < size - first
-        found = tl.load(slopes + first + inside, mask=there)
-        tl.store(slopes + first + inside, found * number, mask=there)

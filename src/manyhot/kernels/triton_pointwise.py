@@ -7,7 +7,9 @@ is written to its own place: no answer depends on which block came first.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from types import ModuleType
+from typing import Any
 
 from manyhot.kernels.formula import Formula
 from manyhot.kernels.pointwise_source import Variant, cell_functions
@@ -31,6 +33,12 @@ def kernel_module(formulas: Mapping[str, Formula], variant: Variant, kind: str) 
     """
     source = [definitions(dict(formulas)), cell_functions(formulas, variant), _kernels(variant)]
     return load("\n\n".join(source), kind)
+
+
+@cache
+def multiply_kernel() -> Any:
+    """The kernel that multiplies slopes by a number on the GPU."""
+    return load(MULTIPLY, "float32").multiply
 
 
 def _kernels(variant: Variant) -> str:
@@ -162,4 +170,16 @@ def dense(z, slopes, sums, size, width, targets, unknown, row_weight, cell_weigh
     tl.store(sums + block, tl.sum(v, 0))
     if slopes is not None:
         tl.store(slopes + cell, scaled(s, scale, factor), mask=there)
+"""
+
+MULTIPLY = """
+@whole
+def multiply(slopes, factor, size, BLOCK: tl.constexpr):
+    number = tl.load(factor)
+    if number != 1:  # nearly always it is, and no memory is touched
+        first = tl.program_id(0).to(tl.int64) * BLOCK
+        inside = tl.arange(0, BLOCK)
+        there = inside < size - first
+        s = tl.load(slopes + first + inside, mask=there)
+        tl.store(slopes + first + inside, s * number, mask=there)
 """
