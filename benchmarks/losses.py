@@ -1,79 +1,44 @@
-"""What a loss costs on the CPU: value and gradient, ours against plain torch, in one process.
+"""What a loss costs on the CPU: value and gradient, ours against its peers, in one process.
 
-    python benchmarks/losses.py --losses bce asl --sizes 512x1000 256x10000 --repeats 15 --out FILE
+    python benchmarks/losses.py --out FILE
+    python benchmarks/losses.py --losses bce asl --sizes 512x1000 --threads 1 2 --compiled --memory --start-up
+    python benchmarks/losses.py --curve docs/images/loss-speed.png --losses bce asl
 
-Prints JSON: for every loss and size the least and the median milliseconds of ours (sparse and dense targets)
-and of the peer (dense targets), their ratio, the memory that a step needs beside the logits, in sizes of the
-logits, and the machine. Peers are torch's own losses, and for losses that torch does not have the formula
-written out in plain torch below, as programs do that are published with papers. A copy of the logits is
-timed as the floor.
+Prints JSON: for every loss, size and number of threads the least and the median milliseconds of ours (sparse
+and dense targets) and of every peer (dense targets, see loss_peers.py), how many times faster ours is, the
+memory that a step needs beside logits and targets, in sizes of the logits (a fresh process each), and the
+machine. A copy of the logits is timed as the floor. With --curve the time is measured against rows and labels
+instead, and drawn.
 """
 
 import argparse
-import gc
 import json
+import os
 import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from loss_peers import peers
 from scipy.sparse import csr_array
-from torch.nn import functional
 
 import manyhot
 from manyhot.labels import Targets
 from manyhot.losses import make_loss
 
 SIZES = ("512x1000", "256x10000", "64x131072")
+LOSSES = ("bce", "asl", "focal", "zlpr", "two-way", "db", "margin", "soft-margin")
+CURVE_SIZES = [(64, 1 << k) for k in range(8, 21, 2)] + [(1 << k, 1024) for k in range(4, 17, 2)]
 POSITIVES = 5  # in a row
 
-
-def peer_bce(z, y):
-    return functional.binary_cross_entropy_with_logits(z, y)
-
-
-def peer_asl(z, y):
-    p = torch.sigmoid(z)
-    kept = (1 - p + 0.05).clamp(max=1)
-    cost = y * torch.log(p.clamp(min=1e-8)) + (1 - y) * torch.log(kept.clamp(min=1e-8))
-    right = p * y + kept * (1 - y)
-    return -(cost * torch.pow(1 - right, 1 * y + 4 * (1 - y))).mean()
-
-
-def peer_focal(z, y):
-    p = torch.sigmoid(z)
-    cost = functional.binary_cross_entropy_with_logits(z, y, reduction="none")
-    right = p * y + (1 - p) * (1 - y)
-    return (cost * (1 - right) ** 2).mean()
-
-
-def peer_zlpr(z, y):
-    signed = (1 - 2 * y) * z
-    zero = z.new_zeros(len(z), 1)
-    negatives = torch.cat([signed.masked_fill(y > 0, -torch.inf), zero], 1)
-    positives = torch.cat([signed.masked_fill(y == 0, -torch.inf), zero], 1)
-    return (torch.logsumexp(negatives, 1) + torch.logsumexp(positives, 1)).mean()
-
-
-def peer_margin(z, y):
-    ids = torch.full(z.shape, -1)
-    rows, labels = torch.nonzero(y, as_tuple=True)
-    ids[rows, torch.arange(len(rows)) % POSITIVES] = labels
-    return functional.multilabel_margin_loss(z, ids)
-
-
-PEERS: dict[str, Callable] = {
-    "bce": peer_bce,
-    "asl": peer_asl,
-    "focal": peer_focal,
-    "zlpr": peer_zlpr,
-    "margin": peer_margin,
-}
+Step = Callable[[], Any]
 
 
 def batch(rows: int, labels: int) -> tuple[torch.Tensor, torch.Tensor, Targets]:
@@ -87,7 +52,7 @@ def batch(rows: int, labels: int) -> tuple[torch.Tensor, torch.Tensor, Targets]:
     return logits, torch.from_numpy(targets.to_dense()), targets
 
 
-def step(loss: Callable, logits: torch.Tensor, targets: object) -> Callable[[], None]:
+def step(loss: Callable[..., torch.Tensor], logits: torch.Tensor, targets: object) -> Step:
     def run() -> None:
         logits.grad = None
         loss(logits, targets).backward()
@@ -95,14 +60,25 @@ def step(loss: Callable, logits: torch.Tensor, targets: object) -> Callable[[], 
     return run
 
 
-def timed(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, dict[str, float]]:
+def contenders(name: str, size: tuple[int, int], compiled: bool) -> tuple[dict[str, Step], dict[str, str]]:
+    logits, dense, sparse = batch(*size)
+    ours = make_loss(name, label_counts=sparse.label_counts(), num_rows=max(2, size[0]))
+    others, left_out = peers(name, dense, compiled)
+    steps = {"ours, sparse": step(ours, logits, sparse), "ours, dense": step(ours, logits, dense)}
+    steps |= {peer: step(function, logits, dense) for peer, function in others.items()}
+    floor, source = torch.empty_like(logits.detach()), logits.detach()
+    steps["copy of the logits"] = lambda: floor.copy_(source)
+    return steps, left_out
+
+
+def timed(steps: dict[str, Step], repeats: int) -> dict[str, dict[str, float]]:
     """Least and median milliseconds; the contenders take turns, so that a busy machine is unfair to none."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for run in steps.values():
         run()
         run()
     for _ in range(repeats):
-        for name, run in runs.items():
+        for name, run in steps.items():
             begin = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - begin)
@@ -112,82 +88,163 @@ def timed(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, dict[s
     }
 
 
-def extra_memory(run: Callable[[], None], logits: torch.Tensor) -> float | None:
-    """Peak memory of one step beside what was there, in sizes of the logits; Linux only."""
-    counter, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
-    if not counter.exists():
+def measure(name: str, size: tuple[int, int], options: argparse.Namespace) -> list[dict[str, Any]]:
+    steps, left_out = contenders(name, size, options.compiled)
+    memory = {who: memory_of(name, who, size) for who in steps if options.memory and "copy" not in who}
+    found = []
+    for threads in options.threads:
+        torch.set_num_threads(threads)
+        times: dict[str, dict[str, Any]] = timed(steps, options.repeats)
+        for who in ("ours, sparse", "ours, dense"):
+            times[who]["times_faster_than"] = {
+                peer: [round(times[peer][of] / times[who][of], 2) for of in ("min_ms", "median_ms")]
+                for peer in times
+                if peer not in ("ours, sparse", "ours, dense", "copy of the logits")
+            }
+        for who, sizes in memory.items():
+            times[who]["extra_memory"] = sizes
+        found.append(
+            {"loss": name, "rows": size[0], "labels": size[1], "threads": threads, "times": times}
+            | ({"left_out": left_out} if left_out else {})
+        )
+    return found
+
+
+def memory_of(name: str, who: str, size: tuple[int, int]) -> float | None:
+    """Peak memory of a first step in sizes of the logits, measured in a fresh process; Linux only."""
+    if not Path("/proc/self/clear_refs").exists() or "compiled" in who:
         return None
-    logits.grad = None
-    gc.collect()
-    counter.write_text("5")  # sets the peak back to the present
+    command = [sys.executable, __file__, "--memory-of", name, who, f"{size[0]}x{size[1]}"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(run.stdout)
+
+
+def print_memory(name: str, who: str, size: tuple[int, int]) -> None:
+    contenders(name, (128, 128), compiled=False)[0][who]()  # everything is loaded and compiled
+    run = contenders(name, size, compiled=False)[0][who]
+    status = Path("/proc/self/status")
+    Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to the present
     before = _kilobytes(status, "VmRSS")
     run()
-    return round((_kilobytes(status, "VmHWM") - before) * 1024 / (logits.numel() * 4), 2)
+    print(round((_kilobytes(status, "VmHWM") - before) * 1024 / (size[0] * size[1] * 4), 2))
 
 
 def _kilobytes(status: Path, name: str) -> int:
     return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(name))
 
 
-def start_up(code: str) -> float:
-    """Seconds of a first step in a fresh process, imports of torch not counted."""
+def start_up(name: str) -> dict[str, float]:
+    """Seconds of imports and of a first step in fresh processes, without and with kernels on disk."""
     program = (
-        "import torch, time; from manyhot.losses import make_loss\n"
-        "z = torch.randn(256, 1000, requires_grad=True); y = torch.zeros(256, 1000)\n"
-        f"begin = time.perf_counter(); make_loss({code!r})(z, y).backward()\n"
-        "print(time.perf_counter() - begin)"
+        "import time; t = [time.perf_counter()]\n"
+        "import torch; t.append(time.perf_counter())\n"
+        "import manyhot.losses; t.append(time.perf_counter())\n"
+        "z = torch.randn(256, 1000, requires_grad=True); y = (torch.rand(256, 1000) < 0.01).float()\n"
+        "s = time.perf_counter()\n"
+        f"manyhot.losses.make_loss({name!r})(z, y).backward(); e = time.perf_counter()\n"
+        "print(t[1] - t[0], t[2] - t[1], e - s)"
     )
-    return float(
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    )
-
-
-def measure(name: str, rows: int, labels: int, repeats: int) -> dict:
-    logits, dense, sparse = batch(rows, labels)
-    ours = make_loss(name)
-    runs = {
-        "ours_sparse": step(ours, logits, sparse),
-        "ours_dense": step(ours, logits, dense),
-        "copy_of_logits": lambda: logits.detach().clone(),
-    }
-    if name in PEERS:
-        runs["peer_dense"] = step(PEERS[name], logits, dense)
-    found: dict = {"loss": name, "rows": rows, "labels": labels, **timed(runs, repeats)}
-    if labels * rows >= 1 << 21:
-        for contender in ("ours_sparse", "peer_dense"):
-            if contender in runs:
-                found[contender]["extra_memory"] = extra_memory(runs[contender], logits)
-    if name in PEERS:
-        for contender in ("ours_sparse", "ours_dense"):
-            for statistic in ("min_ms", "median_ms"):
-                ratio = found["peer_dense"][statistic] / found[contender][statistic]
-                found[contender]["times_faster_" + statistic[:-3]] = round(ratio, 2)
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = {**os.environ, "MANYHOT_CACHE_DIR": folder, "NUMBA_CACHE_DIR": folder}
+        for state in ("cold", "from_cache", "from_cache"):
+            run = subprocess.run(
+                [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=fresh
+            )
+            seconds = [round(float(part), 3) for part in run.stdout.split()]
+            found[state] = dict(zip(("import_torch", "import_losses", "first_step"), seconds, strict=True))
     return found
+
+
+def curve(names: list[str], repeats: int) -> list[dict[str, Any]]:
+    """Time of a step with sparse targets, and of a copy of the logits, over rows and over labels."""
+    found = []
+    for rows, labels in CURVE_SIZES:
+        for name in names:
+            steps, _ = contenders(name, (rows, labels), compiled=False)
+            kept = {who: steps[who] for who in ("ours, sparse", "copy of the logits")}
+            times = timed(kept, repeats)
+            ours, copy = times["ours, sparse"]["min_ms"], times["copy of the logits"]["min_ms"]
+            found.append(
+                {"loss": name, "rows": rows, "labels": labels, "ms": ours, "copy_ms": copy}
+                | {"times_the_copy": round(ours / copy, 2)}
+            )
+    return found
+
+
+def draw(points: list[dict[str, Any]], threads: int, path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, panes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+    for pane, fixed, axis in zip(panes, (("rows", 64), ("labels", 1024)), ("labels", "rows"), strict=True):
+        shown = [point for point in points if point[fixed[0]] == fixed[1]]
+        for name in dict.fromkeys(point["loss"] for point in shown):
+            own = [point for point in shown if point["loss"] == name]
+            pane.loglog([p[axis] for p in own], [p["ms"] for p in own], "o-", label=name, base=2)
+        first = [point for point in shown if point["loss"] == shown[0]["loss"]]
+        pane.loglog(
+            [p[axis] for p in first],
+            [p["copy_ms"] for p in first],
+            "k--",
+            label="a copy of the logits",
+            base=2,
+        )
+        pane.set(xlabel=axis, title=f"{fixed[1]} {fixed[0]}", yscale="log")
+        pane.grid(alpha=0.3)
+    panes[0].set_ylabel("ms, forward and gradient")
+    panes[0].legend()
+    figure.suptitle(f"float32 on the CPU, {threads} thread")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90)
+
+
+def parsed_size(text: str) -> tuple[int, int]:
+    rows, labels = text.split("x")
+    return int(rows), int(labels)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--losses", nargs="+", default=list(PEERS))
-    parser.add_argument("--sizes", nargs="+", default=list(SIZES))
-    parser.add_argument("--start-up", action="store_true", help="also time the first step of fresh processes")
+    parser.add_argument("--losses", nargs="+", default=list(LOSSES))
+    parser.add_argument("--sizes", nargs="+", type=parsed_size, default=[parsed_size(size) for size in SIZES])
+    parser.add_argument("--compiled", action="store_true", help="also peers by torch.compile")
+    parser.add_argument("--memory", action="store_true", help="also the memory of a step")
+    parser.add_argument("--start-up", action="store_true", help="also the first step of fresh processes")
+    parser.add_argument("--curve", type=Path, help="draw time against rows and labels to this file instead")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--memory-of", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    sizes = [tuple(map(int, size.split("x"))) for size in options.sizes]
-    result: dict = {
+    torch.set_num_threads(options.threads[0])
+    if options.memory_of:
+        name, who, size = options.memory_of
+        print_memory(name, who, parsed_size(size))
+        return
+    result: dict[str, Any] = {
         "manyhot": manyhot.__version__,
         "torch": torch.__version__,
         "processor": platform.processor() or platform.machine(),
-        "threads": options.threads,
+        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "device": "CPU; no figure here is of a GPU",
-        "results": [measure(name, *size, options.repeats) for name in options.losses for size in sizes],
     }
+    if options.curve:
+        result["curve"] = curve(options.losses, options.repeats)
+        draw(result["curve"], options.threads[0], options.curve)
+    else:
+        result["results"] = [
+            found
+            for name in options.losses
+            for size in options.sizes
+            for found in measure(name, size, options)
+        ]
     if options.start_up:
-        result["first_step_s"] = {name: round(start_up(name), 3) for name in options.losses}
+        result["start_up_s"] = {name: start_up(name) for name in options.losses}
     text = json.dumps(result, indent=1)
     if options.out:
         options.out.write_text(text + "\n")
