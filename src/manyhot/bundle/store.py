@@ -4,6 +4,8 @@ No pickle: JSON and safetensors only, so that loading a folder runs no code from
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,31 +127,45 @@ class _Decision(msgspec.Struct):
 def _write_weights(path: Path, arrays: dict[str, Any]) -> str:
     """Write the arrays and return the SHA-256 of the file."""
     import torch
-    from safetensors.torch import save
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
     tensors = {name: torch.as_tensor(array).detach().cpu().contiguous() for name, array in arrays.items()}
-    content = save(tensors)
     with replacing(path) as aside:
-        aside.write_bytes(content)
-    return hashlib.sha256(content).hexdigest()
+        try:
+            save_file(tensors, aside)  # piece by piece: a copy of the whole may not fit into memory
+        except SafetensorError as error:
+            raise RunError(f"cannot write {path}: {error}; make room on the disk, then go on") from error
+        return _digest_of(aside)
 
 
 def _read_weights(path: Path, digest: str) -> dict[str, Any]:
-    from safetensors.torch import load
+    from safetensors.torch import load_file
 
-    content = _bytes_of(path)
-    found = hashlib.sha256(content).hexdigest()
+    found = _digest_of(path)
     if found != digest:
         raise RunError(
             f"{path} is not the file that {path.with_name(NAME)} describes (SHA-256 {found[:12]}..., "
             f"expected {digest[:12]}...): copy the whole folder again"
         )
-    return load(content)
+    return load_file(path)
+
+
+def _digest_of(path: Path) -> str:
+    with _readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _bytes_of(path: Path) -> bytes:
-    try:
+    with _readable(path):
         return path.read_bytes()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file into a `RunError`."""
+    try:
+        yield
     except FileNotFoundError:
         raise RunError(f"{path} is missing: copy the whole run folder, not parts of it") from None
     except OSError as error:

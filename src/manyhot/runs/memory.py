@@ -1,7 +1,8 @@
 """How much memory a fit will hold at its peak, part by part, before it begins.
 
 The parts are counted, not guessed: matrices of known size. What libraries take beside them is the process as
-it stands when the plan is made. An allocator's slack is in no part: a measured peak lies a little above.
+it stands when the plan is made, and what they load on first use. An allocator's slack is in no part: a measured
+peak may lie a little above.
 """
 
 from collections.abc import Mapping
@@ -34,6 +35,10 @@ SLOTS: Mapping[str, int] = {"adamw": 2, "adam": 2, "sgd": 1, "adadelta": 2, "rms
 """Numbers that an optimiser remembers of each weight."""
 
 PROBED_ROWS = 512
+
+LOADED_LATER = 150_000_000
+"""Bytes of compiled kernels and of what compiles them, which the first steps and metrics load; measured on
+Linux, x86-64."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,7 @@ def plan_memory(
         batch=batch,
         hidden=_activations(model),
         prepared=_prepared_bytes(model, rows, sum(sizes.values())),
+        rows=len(rows),
         tuned=sizes["valid"] or sizes["train"],
         test=sizes["test"],
         labels=labels,
@@ -168,6 +174,7 @@ class _Shape:
         chunk: labels whose logits are held at one time.
         batch: rows of a batch. hidden: numbers that the encoder keeps of a row for its gradient.
         prepared: bytes of all prepared rows.
+        rows: that train.
         tuned: rows that tune the cuts. test: rows that judge.
         labels: of the space.
     """
@@ -178,6 +185,7 @@ class _Shape:
     batch: int
     hidden: int
     prepared: int
+    rows: int
     tuned: int
     test: int
     labels: int
@@ -197,6 +205,7 @@ def _training(
         logits = min(logits, MEMORY // FLOAT)
     return {
         "this process": process,
+        "code loaded later": LOADED_LATER,
         "prepared rows": shape.prepared,
         "weights": shape.weights * FLOAT,
         "gradients": shape.trained * FLOAT,
@@ -213,15 +222,17 @@ def _solving(shape: _Shape, process: int) -> dict[str, int]:
     """Scores out of fold are made whole; weights are copied into the model."""
     return {
         "this process": process,
+        "code loaded later": LOADED_LATER,
         "prepared rows": shape.prepared,
         "weights": shape.weights * FLOAT * 2,
-        "scores out of fold": shape.scores(shape.tuned, wide=False) * 3,
+        "scores out of fold": shape.scores(shape.rows, wide=False) * 3,
     }
 
 
 def _judging(shape: _Shape, process: int, wide: bool, written: bool) -> dict[str, int]:
     return {
         "this process": process,
+        "code loaded later": LOADED_LATER,
         "weights": shape.weights * FLOAT,
         "scores": (shape.scores(shape.tuned, wide) + shape.scores(shape.test, wide)) * 3,
         "copy that is written": shape.weights * FLOAT if written else 0,
