@@ -113,9 +113,9 @@ def check_errors(group, processes):
     weight[270] = torch.nan
     with pytest.raises(InputError, match="logits are NaN"):
         ShardedFusedLinearLoss("bce", group=group)(hidden, weight[own], targets().relu(), bias[own])
+    narrow = ShardedFusedLinearLoss(make_loss("bce", pos_weight=[1.0, 2.0, 3.0]), group=group)
     with pytest.raises(ShapeError, match="expected a weight of 3 labels, got 900"):
-        loss = make_loss("bce", pos_weight=[1.0, 2.0, 3.0])
-        ShardedFusedLinearLoss(loss, group=group)(hidden, weight[own], targets(), bias[own])
+        narrow(hidden, weight[own], targets(), bias[own])
     bias[850] = torch.inf
     weight[270] = 0
     value = ShardedFusedLinearLoss("zlpr", group=group)(hidden, weight[own], targets(), bias[own])
