@@ -67,15 +67,22 @@ def test_set_metrics_equal_scikit_learn(problem):
 @given(problems())
 def test_undefined_enters_averages_as_scikit_learns_zero_division(problem):
     targets, _, decisions, weight = problem
-    names = [f"{m}_{a}" for m in ("f1", "precision", "recall", "jaccard") for a in ("macro", "samples")]
+    kinds = ("macro", "samples", "micro", "weighted")
+    names = [f"{m}_{a}" for m in ("f1", "f2", "precision", "recall", "jaccard") for a in kinds]
     for value in (0.0, 1.0):
         result = evaluate(targets, decisions=decisions, row_weight=weight, metrics=names, undefined=value)
         for name in names:
             metric, average = name.split("_")
-            function = getattr(sk, f"{metric}_score")
-            expected = quiet(
-                function, targets, decisions, average=average, zero_division=value, sample_weight=weight
-            )
+            if average in ("micro", "weighted") and not targets.any():
+                continue  # nothing to pool or to weigh: NaN here, zero_division there
+            options = {"average": average, "zero_division": value, "sample_weight": weight}
+            if metric == "f2":
+                expected = quiet(sk.fbeta_score, targets, decisions, beta=2.0, **options)
+            else:
+                expected = quiet(getattr(sk, f"{metric}_score"), targets, decisions, **options)
+            if np.isnan(result[name]):
+                assert average == "micro", name  # a pooled 0 / 0 stays undefined
+                continue
             assert result[name] == pytest.approx(expected), name
 
 
@@ -95,6 +102,17 @@ def test_threshold_free_metrics_equal_scikit_learn(problem, dtype):
         pooled = sk.average_precision_score(*cells, sample_weight=weights)
         assert result["ap_micro"] == pytest.approx(pooled)
         assert result["auc_micro"] == pytest.approx(sk.roc_auc_score(*cells, sample_weight=weights))
+    rows = targets.any(axis=1)
+    if rows.any():
+        options = {"average": "samples", "sample_weight": weight[rows]}
+        expected = sk.average_precision_score(targets[rows], scores[rows], **options)
+        assert result["ap_samples"] == pytest.approx(expected)
+        ap = [
+            quiet(sk.average_precision_score, targets[:, j], scores[:, j], sample_weight=weight)
+            for j in range(targets.shape[1])
+        ]
+        mass = weight @ targets
+        assert result["ap_weighted"] == pytest.approx(np.average(ap, weights=mass))
 
 
 @settings(max_examples=60, deadline=None)
@@ -110,6 +128,11 @@ def test_ranking_metrics_equal_scikit_learn(problem):
     for k in (1, 3, 5):
         expected = sk.ndcg_score(targets, scores, k=k, **common)
         assert result[f"ndcg@{k}"] == pytest.approx(expected)
+    rows = targets.any(axis=1)
+    if rows.any():  # of tied first labels the share that is wrong
+        first = scores == scores.max(axis=1, keepdims=True)
+        wrong = (first & ~targets).sum(axis=1) / first.sum(axis=1)
+        assert result["one_error"] == pytest.approx(np.average(wrong[rows], weights=weight[rows]))
 
 
 @settings(max_examples=40, deadline=None)

@@ -53,6 +53,27 @@ def test_records_columns_and_json_hold_the_same(result):
     assert content["per_label"]["ap"][4] is None
 
 
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_frames_of_all_three_tables(result, library):
+    metrics, labels, slices = (
+        result.to_frame(part, library=library) for part in ("metrics", "labels", "slices")
+    )
+    assert list(metrics["value"]) == pytest.approx(list(result.values.values()), nan_ok=True)
+    assert list(labels["label"]) == list(SPACE.names)
+    assert list(labels["f1"]) == pytest.approx(list(result.per_label["f1"]))
+    part = next(each for each in result.slices if each.name == "level 1")
+    value = [v for k, m, v in zip(slices["name"], slices["metric"], slices["value"], strict=True)
+             if (k, m) == ("level 1", "f1_macro")]  # fmt: skip
+    assert value == [part.values["f1_macro"]]
+
+
+def test_a_table_that_is_none_is_refused(result):
+    with pytest.raises(OptionError, match="part must be one of metrics, labels, slices"):
+        result.to_frame("rows")
+    with pytest.raises(OptionError, match="library must be one of polars, pandas"):
+        result.to_frame(library="numpy")
+
+
 def test_json_is_read_back(result):
     again = Result.from_dict(json.loads(result.to_json()))
     assert again.to_dict() == result.to_dict()

@@ -50,14 +50,11 @@ class FoldedPoints:
             for into, values in zip((below, tp, fp), zip(*counted, strict=True), strict=True):
                 into.append(np.stack(values))
         joined = np.concatenate(cuts).astype(np.float64)
-        return cls(
-            joined,
-            np.concatenate([[0], np.cumsum([len(own) for own in cuts])]),
-            lie_on(grid, joined),
-            *(np.concatenate(each, axis=1) for each in (below, tp, fp)),
-            np.stack([targets.label_counts().astype(np.int64) for _, targets in folds]),
-            np.stack([targets.known_counts() for _, targets in folds]),
-        )
+        starts = np.concatenate([[0], np.cumsum([len(own) for own in cuts])])
+        lower, true, false = (np.concatenate(each, axis=1) for each in (below, tp, fp))
+        positives = np.stack([targets.label_counts().astype(np.int64) for _, targets in folds])
+        known = np.stack([targets.known_counts() for _, targets in folds])
+        return cls(joined, starts, lie_on(grid, joined), lower, true, false, positives, known)
 
     def without(self, held: int | None = None) -> OperatingPoints:
         """The points of all folds but one: as if its rows did not exist, apart from where the grid lies."""

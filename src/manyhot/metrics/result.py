@@ -4,7 +4,8 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from manyhot.metrics.average import Counted
 from manyhot.metrics.slices import Slice
 
 Interval = tuple[float, float]
+Part: TypeAlias = Literal["metrics", "labels", "slices"]
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,36 @@ class Result:
         """One record a metric: name, value, baseline, low, high, counted, of, what."""
         return [self._record(name) for name in self.values]
 
-    def to_columns(self) -> dict[str, list[Any]]:
-        """The same as columns, ready for any DataFrame: `polars.DataFrame(result.to_columns())`."""
+    def to_columns(self, part: Part = "metrics") -> dict[str, list[Any]]:
+        """A table as columns, ready for any DataFrame.
+
+        Args:
+            part: "metrics" has a row a metric, as `to_records`; "labels" a row a label, as `per_label`;
+                "slices" a row for each metric of each slice.
+
+        Raises:
+            OptionError: no such part.
+        """
+        if one_of("part", part, get_args(Part)) == "labels":
+            return {name: column.tolist() for name, column in self.per_label.items()}
         records = self.to_records()
+        if part == "slices":
+            records = [record for each in self.slices for record in each.to_records()]
         return {key: [record[key] for record in records] for key in (records[0] if records else ())}
+
+    def to_frame(self, part: Part = "metrics", *, library: str = "polars") -> Any:
+        """The same as a DataFrame.
+
+        Args:
+            part: as of `to_columns`.
+            library: "polars", or "pandas" where it is installed.
+
+        Raises:
+            OptionError: no such part or library.
+        """
+        return import_module(one_of("library", library, ("polars", "pandas"))).DataFrame(
+            self.to_columns(part)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values that JSON can hold; NaN becomes None."""

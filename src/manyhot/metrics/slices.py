@@ -4,6 +4,7 @@ Source:
     Frequent, common and rare labels by training rows: Gupta, Dollár, Girshick, LVIS, CVPR 2019.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -39,6 +40,23 @@ class Slice:
     values: Mapping[str, float]
     baseline: Mapping[str, float]
     counted: Mapping[str, Counted]
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """One record a metric: kind, name, size, metric, value, baseline, counted, of, what."""
+        return [
+            {
+                "kind": self.kind,
+                "name": self.name,
+                "size": self.size,
+                "metric": metric,
+                "value": value,
+                "baseline": self.baseline.get(metric, math.nan),
+                "counted": self.counted[metric].used,
+                "of": self.counted[metric].of,
+                "what": self.counted[metric].what,
+            }
+            for metric, value in self.values.items()
+        ]
 
 
 def by_frequency(positive: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
