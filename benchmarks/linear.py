@@ -1,43 +1,64 @@
-"""LinearManyHot with tuned cuts against scikit-learn's one-vs-rest, one process, real data.
+"""LinearManyHot with tuned cuts against the linear and tree methods that people use, on real data.
 
-    OMP_NUM_THREADS=1 python benchmarks/linear.py [SET ...] [--data ../shared/data] [--no-peers] [--json]
+    OMP_NUM_THREADS=1 python benchmarks/linear.py [SET ...] [--data ../shared/data] [--only WORDS] [--out DIR]
 
-Both see the same features: TF-IDF of texts, unit rows of word counts, standardised numbers. `default` cuts at
-margin 0, `tuned` adds cuts for macro-F1 from out-of-fold scores, `global` one cut for micro-F1: what the cuts
-give and what the model gives can be told apart. Peers beside scikit-learn are run where they are installed.
+All see the same features: TF-IDF of texts, unit rows of word counts, standardised numbers. Ours have the same
+options on every set: C = 0.5, and 1,500 landmarks where there are at most 5,000 features. The column `cut`
+tells what the cuts give and what the model gives: `0` is the model's own, `global` one cut for micro-F1,
+`tuned` a cut for each label for macro-F1 that holds micro-F1 up, `balanced` the same for the mean of both
+figures, which is what LibMultiLabel's thresholding aims at too. Each contestant has a process of its own, so
+that its memory can be told; a peer that is not installed is skipped with the reason.
 """
 
 import argparse
+import importlib.metadata
 import importlib.util
 import json
+import multiprocessing
+import os
 import platform
 import resource
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from linear_peers import PEERS
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler, normalize
-from sklearn.svm import LinearSVC
 
-from manyhot.decide import GlobalCut
+from manyhot.decide import GlobalCut, PerLabelCut
 from manyhot.estimators import LinearManyHot
-from manyhot.labels import Targets
 from manyhot.metrics import evaluate
 
-# the C of each set
-SETS = {
-    "reuters_modapte90": 1.0,
-    "goemotions": 0.3,
-    "yeast": 0.02,
-    "delicious": 0.5,
-    "corel5k": 0.3,
-    "bibtex": 0.5,
-}
+SETS = ("reuters_modapte90", "goemotions", "yeast", "delicious", "bibtex", "corel5k")
 METRICS = ("f1_micro", "f1_macro", "p@1", "p@3", "p@5")
+MODELS = {
+    "LinearManyHot": {"C": 0.5},
+    "LinearManyHot, landmarks": {"loss": "squared", "C": 0.5, "landmarks": 1500},
+}
+CUTS = {
+    "0": {},
+    "global": {"rule": GlobalCut(), "goal": "f1_micro"},
+    "tuned": {"goal": "f1_macro"},
+    "balanced": {"rule": PerLabelCut(balance=0.5), "goal": "f1_macro"},
+}
+FEATURES_OF_LANDMARKS = 5000
+COLUMNS = (
+    "model",
+    "cut",
+    "f1_micro",
+    "f1_macro",
+    "p@1",
+    "p@3",
+    "p@5",
+    "fit_s",
+    "fit_cpu_s",
+    "predict_s",
+    "mb",
+)
 
 
 def load(folder: Path) -> tuple[Any, Any, Any, Any]:
@@ -72,66 +93,109 @@ def _cells(rows: list[list[str]], column: dict[str, int]) -> csr_array:
     return csr_array((np.ones(len(cells), np.float32), tuple(places)), shape=(len(rows), len(column)))
 
 
-def timed(work: Any) -> tuple[float, float, Any]:
+def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
     """Wall seconds, processor seconds and result."""
     wall, processor = time.perf_counter(), time.process_time()
     result = work()
     return time.perf_counter() - wall, time.process_time() - processor, result
 
 
-def figures(truth: Any, scores: Any, decided: Any) -> dict[str, float]:
-    result = evaluate(truth, scores=scores, decisions=decided, metrics=METRICS, baseline=False)
-    return {name: round(result[name], 4) for name in METRICS}
+def alone(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The record that `work` makes in a process of its own, with the memory it took on top."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+
+    def run() -> None:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        record = work()
+        record["mb"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+        sender.send(record)
+
+    child = context.Process(target=run)
+    child.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        return {"failed": f"its process ended with exit status {child.exitcode}"}
+    finally:
+        child.join()
 
 
-def ours(train: Any, train_labels: Any, test: Any, truth: Any, C: float) -> list[dict[str, Any]]:
-    records = []
-    for what, goal, rule in (
-        ("default", None, None),
-        ("global", "f1_micro", GlobalCut()),
-        ("tuned", "f1_macro", None),
-    ):
-        model = LinearManyHot(C=C, goal=goal, rule=rule)
-        wall, processor, _ = timed(lambda model=model: model.fit(train, train_labels))
-        predict, _, decided = timed(lambda model=model: model.predict(test))
-        found = figures(truth, model.decision_function(test), decided)
-        records.append(_record(f"LinearManyHot, {what}", wall, processor, predict, found))
-    return records
+def ours(data: tuple[Any, Any, Any, Any], options: dict[str, Any]) -> dict[str, Any]:
+    train, labels, test, truth = data
+    warm = np.random.default_rng(0).random((40, 3))
+    LinearManyHot(solver="dual", goal="f1_macro").fit(warm, warm > 0.5)  # loads what is compiled
+    model = LinearManyHot(**options)
+    wall, processor, _ = timed(lambda: model.fit(train, labels))
+    seconds, _, decided = timed(lambda: model.predict(test))
+    return record(truth, model.decision_function(test), decided, wall, processor, seconds)
 
 
-def scikit_learn(train: Any, train_labels: Any, test: Any, truth: Any) -> dict[str, Any]:
-    model = OneVsRestClassifier(LinearSVC())
-    wall, processor, _ = timed(lambda: model.fit(train, train_labels.toarray()))
-    predict, _, decided = timed(lambda: model.predict(test))
-    scores = model.decision_function(test)
-    return _record(
-        "scikit-learn OneVsRest(LinearSVC)", wall, processor, predict, figures(truth, scores, decided)
-    )
+def theirs(data: tuple[Any, Any, Any, Any], peer: Any) -> dict[str, Any]:
+    train, labels, test, truth = data
+    importlib.import_module(peer.module)
+    wall, processor, scorer = timed(lambda: peer.train(train, labels))
+    seconds, _, scores = timed(lambda: scorer(test))
+    scores = np.nan_to_num(scores, neginf=-1e30)
+    return record(truth, scores, scores >= peer.cut, wall, processor, seconds)
 
 
-def napkinxc(train: Any, train_labels: Any, test: Any, truth: Any) -> dict[str, Any]:
-    import tempfile
-
-    from napkinxc.models import BR
-
-    lists = Targets(train_labels).to_index_lists()
-    with tempfile.TemporaryDirectory() as folder:
-        model = BR(folder, threads=1)
-        wall, processor, _ = timed(lambda: model.fit(csr_array(train), lists))
-        predict, _, found = timed(lambda: model.predict_proba(csr_array(test), top_k=0))
-    scores = np.zeros(truth.shape, np.float32)
-    for row, pairs in enumerate(found):
-        for label, chance in pairs:
-            scores[row, label] = chance
-    return _record("napkinXC BR", wall, processor, predict, figures(truth, scores, scores >= 0.5))
-
-
-def _record(
-    name: str, wall: float, processor: float, predict: float, found: dict[str, float]
+def record(
+    truth: Any, scores: Any, decided: Any, wall: float, processor: float, predict: float
 ) -> dict[str, Any]:
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    result = evaluate(truth, scores=scores, decisions=decided, metrics=METRICS, baseline=False)
     seconds = {"fit_s": round(wall, 2), "fit_cpu_s": round(processor, 2), "predict_s": round(predict, 3)}
-    return {"model": name, **seconds, **found, "peak_mb": memory}
+    return {**{name: round(result[name], 4) for name in METRICS}, **seconds}
+
+
+def contestants(data: tuple[Any, Any, Any, Any], words: list[str]) -> Iterator[dict[str, Any]]:
+    """Records of all whose name holds one of the words, or of all."""
+
+    def wanted(name: str) -> bool:
+        return not words or any(word in name for word in words)
+
+    for name, options in MODELS.items():
+        if not wanted(name) or ("landmarks" in options and data[0].shape[1] > FEATURES_OF_LANDMARKS):
+            continue
+        for cut, how in CUTS.items():
+            found = alone(lambda options=options, how=how: ours(data, {**options, **how}))
+            yield {"model": name, "cut": cut, **found}
+    for peer in filter(lambda peer: wanted(peer.name), PEERS):
+        found = {"failed": f"{peer.package} is not installed"}
+        if importlib.util.find_spec(peer.module) is not None:
+            found = alone(lambda peer=peer: theirs(data, peer))
+        yield {"model": peer.name, "cut": "tuned" if "thresholding" in peer.name else "own", **found}
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("numpy", "scipy", "numba", *(peer.package for peer in PEERS)):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def table(everything: dict[str, Any]) -> str:
+    """Markdown, a table for each set."""
+    lines = [
+        "# Linear models and their cuts on real data",
+        "",
+        f"`{everything['command']}`, {everything['load']}.",
+        "",
+    ]
+    lines += [", ".join(f"{name} {version}" for name, version in everything["versions"].items()) + ".", ""]
+    for name, found in everything["sets"].items():
+        lines += [f"### {name} ({found['size']})", "", "| " + " | ".join(COLUMNS) + " |"]
+        lines += ["|" + "---|" * len(COLUMNS)]
+        for each in found["records"]:
+            lines.append("| " + " | ".join(str(each.get(column, "")) for column in COLUMNS) + " |")
+            if "failed" in each:
+                lines[-1] = f"| {each['model']} | {each['failed']} |" + " |" * (len(COLUMNS) - 2)
+        lines.append("")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -141,26 +205,37 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=list(SETS))
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=default)
-    parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", default="", help="only those whose name holds one of these words")
+    parser.add_argument("--load", default="machine not described", help="what else the machine did")
+    parser.add_argument(
+        "--out", type=Path, help="folder of linear.json and linear.md, whose other records are kept"
+    )
     options = parser.parse_args()
-    warm = np.random.default_rng(0).random((40, 3))
-    LinearManyHot(solver="dual", goal="f1_macro").fit(warm, warm > 0.5)  # compiles, once a machine
-    everything = {"machine": platform.processor() or platform.machine(), "sets": {}}
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    everything: dict[str, Any] = {"sets": {}}
+    if options.out and (options.out / "linear.json").exists():
+        everything = json.loads((options.out / "linear.json").read_text())
+    everything |= {
+        "command": f"OMP_NUM_THREADS={threads} python benchmarks/linear.py",
+        "machine": platform.processor() or platform.machine(),
+        "load": options.load,
+        "versions": versions(),
+    }
     for name in options.sets:
         data = load(options.data / name)
-        records = ours(*data, SETS.get(name, 1.0))
-        if not options.no_peers:
-            records.append(scikit_learn(*data))
-            if importlib.util.find_spec("napkinxc"):
-                records.append(napkinxc(*data))
-        everything["sets"][name] = records
-        if not options.json:
-            print(f"\n{name}: {data[0].shape[0]} x {data[0].shape[1]}, {data[1].shape[1]} labels")
-            for record in records:
-                print("  " + "  ".join(f"{key} {value}" for key, value in record.items()), flush=True)
-    if options.json:
-        print(json.dumps(everything, indent=1))
+        size = f"{data[0].shape[0]} x {data[0].shape[1]}, {data[1].shape[1]} labels"
+        print(f"{name}: {size}", flush=True)
+        records = {
+            (each["model"], each["cut"]): each for each in everything["sets"].get(name, {}).get("records", [])
+        }
+        for each in contestants(data, [word for word in options.only.split(",") if word]):
+            records[each["model"], each["cut"]] = each
+            print("  ", each, flush=True)
+        everything["sets"][name] = {"size": size, "records": list(records.values())}
+        if options.out:
+            options.out.mkdir(parents=True, exist_ok=True)
+            (options.out / "linear.json").write_text(json.dumps(everything, indent=1) + "\n")
+            (options.out / "linear.md").write_text(table(everything))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ import itertools
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
-from sklearn.datasets import make_multilabel_classification
+from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import ClassifierChain
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import get_tags
 
 from manyhot.errors import InputError, OptionError
 from manyhot.estimators import LabelPowerset, MLkNN, ProbabilisticChain, RAkEL
@@ -124,3 +126,21 @@ def test_ml_knn_takes_sparse_rows_and_names(data):
     np.testing.assert_allclose(sparse.predict_proba(csr_matrix(X)), dense)
     with pytest.raises(InputError, match="lower k"):
         MLkNN(150).fit(X, y)
+
+
+def test_a_vector_of_classes_is_one_choice_a_row():
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    base = LogisticRegression(max_iter=1000)
+    for model in (ProbabilisticChain(base), LabelPowerset(base), RAkEL(base, k=2), MLkNN()):
+        model.fit(X, names)
+        np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+        assert (model.predict(X) == names).mean() > 0.9
+    same = LabelPowerset(base).fit(X, names).predict(X) == base.fit(X, names).predict(X)
+    assert same.all()
+
+
+def test_sparse_rows_are_taken_where_the_estimator_takes_them():
+    for model in (ProbabilisticChain, LabelPowerset, RAkEL):
+        assert get_tags(model(LogisticRegression())).input_tags.sparse
+        assert not get_tags(model(GaussianNB())).input_tags.sparse

@@ -1,4 +1,4 @@
-"""Landmark features against scikit-learn's Gaussian kernel, and the model on all rows against kernel ridge."""
+"""Landmark features against scikit-learn's Gaussian kernel, and a model on all rows against its ridge."""
 
 import numpy as np
 import pytest

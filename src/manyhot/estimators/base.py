@@ -69,6 +69,13 @@ class LabelClassifier(ClassifierMixin, BaseEstimator):
         self.form_, self.classes_ = form, form.classes
         return X, targets
 
+    def _shared_out(self, chances: NDArray[Any]) -> NDArray[Any]:
+        """Chances (rows, labels) as they are; those of classes, of which a row has one, add up to 1."""
+        if not self.form_.exclusive:
+            return chances
+        total = chances.sum(axis=1, keepdims=True)
+        return np.where(total > 0, chances / np.where(total > 0, total, 1), 1 / len(self.classes_))
+
     def _choose(self, X: Any) -> NDArray[np.int64]:
         return np.argmax(self.predict_proba(X), axis=1)
 

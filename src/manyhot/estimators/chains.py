@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack, issparse
 from sklearn.base import MetaEstimatorMixin, clone
+from sklearn.utils import get_tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from manyhot import _check
 from manyhot._typing import BoolArray
-from manyhot.errors import InputError, OptionError
+from manyhot.errors import OptionError
 from manyhot.estimators.adapter import label_scores
 from manyhot.estimators.base import LabelClassifier
 
@@ -70,15 +71,13 @@ class ProbabilisticChain(MetaEstimatorMixin, LabelClassifier):
         """Fit one classifier a label and chain; rows whose label is unknown do not train its classifier.
 
         Raises:
-            InputError: y is a vector of classes.
+            InputError: y cannot be understood.
             OptionError: an order that is not one of the labels.
         """
         _check.one_of("decide", self.decide, ("marginal", "mode"))
         for name in ("chains", "beam"):
             _check.at_least(name, getattr(self, name), 1)
         X, targets = self._read(X, y, accept_sparse="csr")
-        if self.form_.exclusive:
-            raise InputError("a chain is for label sets; y is a vector of classes")
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         truth, known = targets.assume_negative().to_dense(np.int64), targets.known_mask()
         random = np.random.default_rng(self.random_state)
@@ -97,10 +96,11 @@ class ProbabilisticChain(MetaEstimatorMixin, LabelClassifier):
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Marginal probabilities (rows, labels), over the sets that the beam kept."""
         sets, chances = self._sets(X)
-        return sum(
+        total = sum(
             (np.einsum("rk,rkl->rl", chance, each) for each, chance in zip(sets, chances, strict=True)),
             np.zeros(sets[0].shape[::2]),
-        ) / len(sets)
+        )
+        return self._shared_out(total / len(sets))
 
     def _decide(self, X: Any) -> BoolArray:
         if self.decide == "marginal":
@@ -147,6 +147,11 @@ class ProbabilisticChain(MetaEstimatorMixin, LabelClassifier):
         if not np.array_equal(np.sort(order), np.arange(labels)):
             raise OptionError(f"order must be a permutation of the {labels} labels, got {self.order}")
         return order
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
+        return tags
 
 
 class _Always:

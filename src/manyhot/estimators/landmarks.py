@@ -24,12 +24,12 @@ class Landmarks:
     Attributes:
         points: (landmarks, features) rows, dense or CSR.
         scale: mean squared distance between two training rows.
-        factor: (landmarks, landmarks) lower Cholesky factor of their similarities, float32.
+        factor: (landmarks, landmarks) lower Cholesky factor of their similarities.
     """
 
     points: Any
     scale: float
-    factor: NDArray[np.float32]
+    factor: NDArray[np.float64]
 
     @classmethod
     def drawn(cls, X: Any, number: int, chance: NDArray[np.float64], seed: int) -> "Landmarks":
@@ -54,14 +54,15 @@ class Landmarks:
         similar = np.concatenate(list(_similarities(points, points, scale)))
         similar.flat[:: len(similar) + 1] += JITTER
         factor = cholesky(similar, lower=True, overwrite_a=True, check_finite=False)
-        return cls(points, scale, factor.astype(np.float32))
+        return cls(points, scale, factor)
 
-    def features(self, X: Any) -> NDArray[np.float32]:
-        """(rows, landmarks) float32 of rows X (rows, features), dense or CSR."""
-        found = np.empty((X.shape[0], len(self.factor)), np.float32)
+    def features(self, X: Any) -> NDArray[Any]:
+        """(rows, landmarks) of rows X (rows, features), dense or CSR, in their floating type."""
+        found = np.empty((X.shape[0], len(self.factor)), X.dtype)
+        factor = self.factor.astype(X.dtype)
         begin = 0
         for block in _similarities(X, self.points, self.scale):
-            part = solve_triangular(self.factor, block.astype(np.float32).T, lower=True, check_finite=False)
+            part = solve_triangular(factor, block.astype(X.dtype).T, lower=True, check_finite=False)
             found[begin : begin + len(block)] = part.T
             begin += len(block)
         return found

@@ -168,12 +168,9 @@ class LinearManyHot(LabelClassifier):
         """
         margins = self._margins(X)
         chances = expit(margins) if self.loss == "logistic" else _squared_chances(margins)
-        if not self.form_.exclusive:
-            return chances
-        if len(self.classes_) == 2:
+        if self.form_.exclusive and len(self.classes_) == 2:
             return np.column_stack([1 - chances, chances])
-        total = chances.sum(axis=1, keepdims=True)
-        return np.where(total > 0, chances / np.where(total > 0, total, 1), 1 / len(self.classes_))
+        return self._shared_out(chances)
 
     def sparsify(self) -> "LinearManyHot":
         """Keep the coefficients as CSR, which is smaller where most of them are 0."""

@@ -51,13 +51,11 @@ class MLkNN(LabelClassifier):
         """Count, for each label, how many neighbours of rows with and without it have it.
 
         Raises:
-            InputError: fewer rows than neighbours, a vector of classes, or unknown cells.
+            InputError: fewer rows than neighbours, or unknown cells.
         """
         _check.at_least("k", self.k, 1)
         _check.at_least("smoothing", self.smoothing, np.finfo(float).tiny)
         X, targets = self._read(X, y, accept_sparse="csr")
-        if self.form_.exclusive:
-            raise InputError("ML-kNN is for label sets; y is a vector of classes: KNeighborsClassifier")
         if targets.has_unknown:
             raise InputError("ML-kNN cannot leave unknown cells out; drop rows, or assume_negative()")
         rows = len(targets)
@@ -83,7 +81,7 @@ class MLkNN(LabelClassifier):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr")
         counts = self._counts(self.neighbours_.kneighbors(X, return_distance=False))
-        return self.chance_[np.arange(len(self.classes_)), counts]
+        return self._shared_out(self.chance_[np.arange(len(self.classes_)), counts])
 
     def _decide(self, X: Any) -> BoolArray:
         return self.predict_proba(X) > 0.5
@@ -102,7 +100,6 @@ class MLkNN(LabelClassifier):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.target_tags.single_output, tags.classifier_tags.multi_class = False, False
         return tags
 
 

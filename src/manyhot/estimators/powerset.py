@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import MetaEstimatorMixin, clone
+from sklearn.utils import get_tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from manyhot import _check
@@ -43,8 +44,6 @@ class LabelPowerset(MetaEstimatorMixin, LabelClassifier):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LabelPowerset":
         """Fit to label sets in any form; rows with an unknown cell are left out."""
         X, targets = self._read(X, y, accept_sparse="csr")
-        if self.form_.exclusive:
-            raise InputError("a powerset is for label sets; y is a vector of classes already")
         rows = np.flatnonzero(targets.known_mask().all(axis=1))
         if not len(rows):
             raise InputError("every row has an unknown cell; a powerset needs rows that are known in full")
@@ -57,12 +56,17 @@ class LabelPowerset(MetaEstimatorMixin, LabelClassifier):
         """Chance of every label, (rows, labels): the sum over the label sets that have it."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr")
-        return _set_chances(self.estimator_, self.sets_, X) @ self.sets_.astype(np.float64)
+        return self._shared_out(_set_chances(self.estimator_, self.sets_, X) @ self.sets_.astype(np.float64))
 
     def _decide(self, X: Any) -> BoolArray:
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr")
         return self.sets_[_set_chances(self.estimator_, self.sets_, X).argmax(axis=1)] > 0
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
+        return tags
 
 
 class RAkEL(MetaEstimatorMixin, LabelClassifier):
@@ -100,8 +104,6 @@ class RAkEL(MetaEstimatorMixin, LabelClassifier):
         """Fit to label sets in any form; rows where one of its labels is unknown do not train a powerset."""
         _check.at_least("k", self.k, 1)
         X, targets = self._read(X, y, accept_sparse="csr")
-        if self.form_.exclusive:
-            raise InputError("RAkEL is for label sets; y is a vector of classes")
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         known = targets.known_mask()
         truth = targets.assume_negative().to_dense(np.int8)
@@ -123,10 +125,15 @@ class RAkEL(MetaEstimatorMixin, LabelClassifier):
         for columns, sets, model in self.models_:
             total[:, columns] += _set_chances(model, sets, X) @ sets.astype(np.float64)
             asked[columns] += 1
-        return total / asked
+        return self._shared_out(total / asked)
 
     def _decide(self, X: Any) -> BoolArray:
         return self.predict_proba(X) > 0.5
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
+        return tags
 
     def _draws(self, labels: int) -> list[NDArray[np.intp]]:
         """Columns of each powerset; every label is in one at least."""

@@ -1,4 +1,4 @@
-"""Least squares of many labels at once, with exact leave-one-out scores: one Cholesky factor serves all labels.
+"""Least squares of many labels at once, with exact leave-one-out scores: one Cholesky factor serves all.
 
 The Hessian of the squared loss does not know the label, so that a thousand labels cost little more than one;
 the score that a row would have had without itself follows from its leverage.
