@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -30,6 +31,25 @@ def test_doctor_says_what_is_in_the_data_and_what_to_do(manyhot, posts):
 
 def test_doctor_knows_embedded_sets_by_name(manyhot):
     assert "3 labels" in manyhot("doctor", "toy").stdout
+
+
+def test_doctor_plans_a_fit(manyhot, posts):
+    options = ("--plan", "--encoder", "mlp", "--epochs", "3", "--batch-size", "40")
+    result = manyhot("doctor", posts, *options)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"^plan  mlp, [\d,]+ weights, 3 labels: plain head, peak about \d", result.stdout, re.M)
+    assert "trains less than a minute (estimated from a few steps), on cpu" in result.stdout
+    table = result.stdout.splitlines()
+    assert next(line for line in table if line.startswith("memory")).split()[1:2] == ["training"]
+    assert any(line.startswith("together") for line in table)
+    plan = json.loads(manyhot("doctor", posts, "--json", *options).stdout)["plan"]
+    assert plan["epochs"] == 3
+    assert plan["peak"] == max(sum(plan["training"].values()), sum(plan["judging"].values()))
+    assert 0 < plan["minutes"] < 1
+
+
+def test_doctor_plans_what_is_solved(manyhot, posts):
+    assert "3 labels: solved, not trained in steps" in manyhot("doctor", posts, "--plan").stdout
 
 
 # ------------------------------------------------------------------ evaluate

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from manyhot.cli._narrator import Narrator
 from manyhot.cli._options import Setting
 from manyhot.cli.fit import free_folder
+from manyhot.runs.events import MemoryPlanned
+from manyhot.runs.memory import MemoryPlan
 
 
 def test_it_tells_what_it_does_and_what_came_out(fitted):
@@ -106,3 +109,22 @@ def test_a_taken_folder_is_refused(manyhot, posts, fitted):
     result = manyhot("fit", posts, "--out", fitted[0])
     assert result.exit_code == 1
     assert "holds a finished run already: choose another folder" in result.stderr
+
+
+def test_the_plan_of_a_wide_label_space_is_told_in_a_line(capsys):
+    plan = MemoryPlan(
+        encoder="mlp", head="fused", why=None, labels=36_000, weights=10**7, batch_size=64, epochs=5,
+        chunk=4_096, device="cpu", training={"weights": 900_000_000}, judging={}, plain=5_200_000_000,
+    )  # fmt: skip
+    Narrator()(MemoryPlanned(plan))
+    assert " ".join(capsys.readouterr().out.split()) == (
+        "memory 36,000 labels: fused head, chunks of 4,096 labels, peak about 0.9 GB; "
+        "with whole matrices 5.2 GB"
+    )
+
+
+def test_the_head_can_be_chosen(manyhot, posts):
+    result = manyhot("fit", posts, "--encoder", "mlp", "--epochs", "1", "--head", "fused", "--out", "run")
+    assert result.exit_code == 0, result.output
+    assert "fast" in (wrong := manyhot("fit", posts, "--head", "fast").output)
+    assert "fused" in wrong

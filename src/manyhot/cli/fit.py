@@ -10,7 +10,7 @@ from manyhot.cli._failures import Stopped
 from manyhot.cli._options import DataPath, Setting, chosen, read_options, shared_options
 
 # option of the command -> option of `fit`
-_TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "device")
+_TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "head", "device")
 
 
 @click.command()
@@ -34,6 +34,7 @@ _TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "
 @click.option("--learning-rate", "--lr", type=float, help="Highest learning rate.")
 @click.option("--optimizer", help="adamw, adam, sgd, adadelta, rmsprop or adagrad.")
 @click.option("--patience", type=int, help="Epochs without a better one before it stops; 0 never stops.")
+@click.option("--head", help="fused or plain.  [fused from 2,000 labels on, where it can be]")
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images.  [96]")
 @click.option("--device", help="cpu, cuda, cuda:1, ...  [a GPU where there is one]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same run.")

@@ -1,8 +1,8 @@
 """How much memory a fit will hold at its peak, part by part, before it begins.
 
 The parts are counted, not guessed: matrices of known size. What libraries take beside them is the process as
-it stands when the plan is made, and what they load on first use. An allocator's slack is in no part: a measured
-peak may lie a little above.
+it stands when the plan is made, and what they load on first use. An allocator's slack is in no part: a
+measured peak may lie a little above.
 """
 
 from collections.abc import Mapping

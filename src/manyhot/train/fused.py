@@ -1,7 +1,5 @@
 """Which head a training has: logits of all labels at once, or a loss that walks the labels in chunks."""
 
-from typing import Literal, TypeAlias
-
 from torch import nn
 
 from manyhot import _check
@@ -10,7 +8,6 @@ from manyhot.losses import MultiLabelLoss
 from manyhot.losses.fused import refusal
 from manyhot.models import Model, SparseLinear
 
-HeadChoice: TypeAlias = Literal["auto", "fused", "plain"]
 HEADS = ("auto", "fused", "plain")
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from manyhot import _check
 from manyhot.models import Linear, Model
-from manyhot.train.fused import HEADS, HeadChoice
+from manyhot.train.fused import HEADS
 from manyhot.train.optimizers import OPTIMIZERS
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
@@ -60,7 +60,7 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     warmup: float = 0.05
     clip: float | None = None
     average: float = 0.0
-    head: HeadChoice = "auto"
+    head: str = "auto"
     precision: Precision = "auto"
     monitor: str = "auto"
     cuts: Literal["tuned", "default"] = "tuned"
