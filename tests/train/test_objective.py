@@ -6,7 +6,16 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from manyhot.labels import Group, LabelSpace, Targets
-from manyhot.losses import BCE, ROLE, ExpectedPositives, losses_for
+from manyhot.losses import (
+    BCE,
+    ROLE,
+    ExpectedPositives,
+    MultiLabelSoftMargin,
+    NonNegativePU,
+    PairwiseAUC,
+    SoftF1,
+    losses_for,
+)
 from manyhot.train.objective import Objective, units_per_row
 
 RNG = np.random.default_rng(0)
@@ -58,5 +67,8 @@ def test_units_make_a_mean_the_sum_of_a_row():
         torch.testing.assert_close(
             loss(logits, targets) * units_per_row(loss, plain), summed(logits, targets)
         )
+    for loss in (MultiLabelSoftMargin(), SoftF1(), PairwiseAUC(), NonNegativePU(0.5)):
+        assert units_per_row(loss, plain) == 6
+    assert units_per_row(SoftF1("samples"), plain) == 1
     assert units_per_row(BCE(reduction="sum"), plain) == 1
     assert units_per_row(torch.nn.BCEWithLogitsLoss(), plain) == 1

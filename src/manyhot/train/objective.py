@@ -7,13 +7,33 @@ import torch
 from torch import Tensor, nn
 
 from manyhot.labels import LabelSpace, Targets
-from manyhot.losses import ROLE, ExpectedPositives, GroupSoftmax, Mixed, MultiLabelLoss, Pointwise
+from manyhot.losses import (
+    AUCM,
+    ROLE,
+    AsymmetricPseudoLabels,
+    ExpectedPositives,
+    GroupSoftmax,
+    Mixed,
+    MultiLabelLoss,
+    MultiLabelSoftMargin,
+    NonNegativePU,
+    PairwiseAUC,
+    Pointwise,
+    SmoothAP,
+)
 from manyhot.losses.fused import FusedLinearLoss
 from manyhot.models import WIDE, Head
 
 DENSE_CELLS = 2**25
 """Up to so many cells (128 MB) all targets lie on the device as one matrix. Above, and in a wide label space
 always, batches are cut sparse."""
+
+MEANS_OVER_LABELS = (
+    *(Pointwise, ExpectedPositives, ROLE, AsymmetricPseudoLabels),  # of cells
+    MultiLabelSoftMargin,  # within a row
+    *(SmoothAP, PairwiseAUC, AUCM, NonNegativePU),  # of whole labels, like those of the average "macro"
+)
+"""Losses whose mean divides by the number of labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,4 +98,5 @@ def units_per_row(loss: nn.Module, space: LabelSpace) -> int:
         return len(loss.has_none)
     if isinstance(loss, Mixed):
         return len(space.independent) + len(space.groups)
-    return len(space) if isinstance(loss, (Pointwise, ExpectedPositives, ROLE)) else 1
+    by_label = isinstance(loss, MEANS_OVER_LABELS) or getattr(loss, "average", None) == "macro"
+    return len(space) if by_label else 1
