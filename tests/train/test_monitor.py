@@ -97,7 +97,10 @@ def test_left_to_itself_it_takes_the_mean_average_precision_where_that_is_define
     assert watch.is_better(1.0, 1.0)  # a draw keeps the later weights
 
 
-def test_of_many_cells_it_takes_what_needs_no_sorting_of_labels(monkeypatch):
+def test_of_many_cells_or_labels_it_takes_what_needs_no_sorting_of_labels(monkeypatch):
+    with monkeypatch.context() as wide:
+        wide.setattr("manyhot.train.monitor.WIDE", 4)
+        assert monitor("auto")[0].name == "ndcg@5"
     monkeypatch.setattr("manyhot.train.monitor.ALWAYS_CELLS", 100)
     watch, model = monitor("auto")
     assert watch.name == "ndcg@5"

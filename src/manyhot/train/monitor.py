@@ -38,7 +38,8 @@ class Monitor:
             the same under every loss and in every epoch. A validation loss does not where the loss has a
             schedule, remembers batches or learns numbers of its own, and it often rises again while the
             ranking still improves. Per label, because the scores of a loss that takes the prior out cannot be
-            ranked across labels. Of many cells, ndcg@5; of soft targets, or no positive at all, the loss.
+            ranked across labels. Of many cells or labels, ndcg@5; of soft targets or no
+            positive, the loss.
         cuts: "tuned": the best global cut on these very rows, for the monitored metric where it can be tuned
             for, else micro-F1; "default": 0.5. In exclusive groups the highest score is decided either way.
         batch_size: rows of one batch.
@@ -177,7 +178,8 @@ class Monitor:
 def _chosen(targets: Targets) -> str:
     if targets.is_soft or not len(targets.positives.data):
         return "loss"
-    return "ndcg@5" if _has_many_cells(targets) else "ap_macro"
+    # Of a wide label space only the best scores of a row are kept.
+    return "ndcg@5" if targets.width >= WIDE or _has_many_cells(targets) else "ap_macro"
 
 
 def _has_many_cells(targets: Targets) -> bool:
