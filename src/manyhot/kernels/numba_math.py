@@ -2,8 +2,9 @@
 
 Numba has no vector forms of exp and log of its own. Here each is range reduction, a polynomial and the bits
 of the float, which becomes AVX2, AVX-512 or NEON in the loop that calls it. Relative errors are about 1e-7 in
-float32 and 1e-15 in float64 (tests/kernels/test_numba_math.py). exp saturates at the largest float and is 0
-where the result would be subnormal; sigmoid and softplus stay at the smallest normal float.
+float32 and 1e-15 in float64 (tests/kernels/test_numba_math.py). exp saturates at the largest float, expm1 at
+half of it, and exp is 0 where the result would be subnormal; sigmoid and softplus stay at the smallest normal
+float.
 
 `words(float32)` are the words in single precision, `words(float64)` in double.
 """
@@ -114,6 +115,8 @@ def words(kind: type) -> dict[str, Any]:
     log_2 = real(0.6931471805599453)
     zero, half, one, two = real(0), real(0.5), real(1), real(2)
     largest = real(np.finfo(real).max)
+    leading_bits = whole(-(1 << (12 if single else 27)))
+    lowest_power, highest_power = real(1 - bias), np.nextafter(real(bias + 1), zero)
     rounder = real(1.5 * 2 ** (23 if single else 52))  # what is added to it loses its fraction
     expm1_series = polynomial(EXP_32 if single else EXP_64)
     exp_series = polynomial((*(EXP_32 if single else EXP_64), 1.0, 1.0))
@@ -195,15 +198,15 @@ def words(kind: type) -> dict[str, Any]:
 
     @_compiled
     def power(x, exponent):  # type: ignore[no-untyped-def]
-        # 2^(a e + a log2(1 + f)): the large part stays exact, so a large power of a small number does too.
+        # 2^(a e + a log2(1 + f)): the large part is exact, so a power of a small number keeps its digits.
         a = real(exponent)
+        a_high = to_real(whole(to_bits(a) & leading_bits))
         e, f = split(x)
-        large, rest = a * real(e), a * (log_of_fraction(f) * log2_e)
-        limit = real(bias) - one
-        shifted = minimum(maximum(large + rest, -limit), limit) + rounder
+        large, rest = a_high * real(e), (a - a_high) * real(e) + a * (log_of_fraction(f) * log2_e)
+        shifted = minimum(maximum(large + rest, lowest_power), highest_power) + rounder
         r = ((large - (shifted - rounder)) + rest) * log_2
-        grown = largest if large + rest > limit else raised(shifted, r)
-        return zero if (large + rest < -limit) | (x <= zero) else grown
+        grown = largest if large + rest > highest_power else raised(shifted, r)
+        return zero if (large + rest < lowest_power) | (x <= zero) else grown
 
     @_compiled
     def softplus(z):  # type: ignore[no-untyped-def]
