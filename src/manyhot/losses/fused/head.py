@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from manyhot.kernels.memory import room_like
 from manyhot.kernels.torch_engine import computed
 
 HALVES = (torch.float16, torch.bfloat16)
@@ -107,7 +108,7 @@ class Gradients(Sink):
 
     def __init__(self, head: Head, wanted: tuple[bool, bool, bool], scale: Tensor | float) -> None:
         Sink.__init__(self, head, wanted[0], scale)
-        self.weight = torch.empty_like(head.weight) if wanted[1] else None
+        self.weight = _room_like(head.weight) if wanted[1] else None
         self.bias = torch.empty_like(head.bias) if wanted[2] and head.bias is not None else None
 
     @override
@@ -119,3 +120,8 @@ class Gradients(Sink):
                 out.copy_(found)
         if self.bias is not None:
             self.bias[part] = self.of_bias(slopes)
+
+
+def _room_like(tensor: Tensor) -> Tensor:
+    """Uninitialised memory; on the CPU on large pages, which a gradient of hundreds of megabytes needs."""
+    return room_like(tensor) if tensor.device.type == "cpu" else torch.empty_like(tensor)

@@ -22,7 +22,7 @@ from manyhot.losses.fused.head import Head, Sink
 Rate: TypeAlias = float | Callable[[int], float]
 Memory: TypeAlias = Mapping[str, Tensor]
 
-KEEP_LOW_BITS, LOW_BITS = -65536, 65535  # of a float32: bfloat16 has only its upper 16 bits
+UPPER_BITS, LOW_BITS = -65536, 65535  # of a float32; bfloat16 has the upper ones
 
 
 class ChunkStep(nn.Module, ABC):
@@ -120,14 +120,18 @@ class ChunkStep(nn.Module, ABC):
             own.copy_(self._rounded(exact) if stochastic else exact)
 
     def _rounded(self, exact: Tensor) -> Tensor:
-        """A float32 tensor as bfloat16, each number up or down by chance, right on average."""
-        bits = exact.float().contiguous().view(torch.int32)
-        if bits.device.type == "cpu":
-            noise = torch.from_numpy(np.frombuffer(bytearray(self._noise.bytes(2 * bits.numel())), np.int16))
-            noise = noise.reshape(bits.shape).int() & LOW_BITS
-        else:
-            noise = torch.randint_like(bits, LOW_BITS + 1)
-        return ((bits + noise) & KEEP_LOW_BITS).view(torch.float32)
+        """A tensor as one whose float32 numbers bfloat16 has: up or down by chance, right on average."""
+        bits = exact.float().view(torch.int32)
+        return self._noise_like(bits).add_(bits).bitwise_and_(UPPER_BITS).view(torch.float32)
+
+    def _noise_like(self, bits: Tensor) -> Tensor:
+        """Numbers of 16 random bits."""
+        if bits.device.type != "cpu":
+            return torch.randint_like(bits, LOW_BITS + 1)
+        words = self._noise.integers(
+            0, 2**64, -(-bits.numel() // 4), np.uint64
+        )  # torch takes ten times as long
+        return torch.from_numpy(words.view(np.uint16)[: bits.numel()]).to(torch.int32).view(bits.shape)
 
     def extra_repr(self) -> str:
         """Learning rate and decay."""
