@@ -203,3 +203,27 @@ def test_row_wise_losses(name, unknown):
     for form in (targets, coded, Targets.from_dense(coded.numpy()), targets * 0.7):
         for weights in (None, np.linspace(0.0, 3, LABELS)):
             assert_agrees(make_loss(name, label_weight=weights), logits, form)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_row_wise_losses_in_half_precision(dtype):
+    logits, targets = batch()
+    halves = logits.clamp(-50, 50).to(dtype)
+    value, gradient = answer("triton", make_loss("zlpr"), halves, targets)
+    expected = answer("torch", make_loss("zlpr"), halves.double(), targets)
+    assert gradient.dtype == dtype
+    torch.testing.assert_close(value.double(), expected[0], rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        gradient.double(), expected[1], rtol=torch.finfo(dtype).eps, atol=torch.finfo(dtype).tiny
+    )
+
+
+def test_rows_with_second_derivatives():
+    logits, targets = batch(4, 50, density=0.02)
+    curvatures = []
+    for engine in ("triton", "torch"):
+        z = logits.clamp(-9, 9).double().requires_grad_()
+        with use_engine(engine):
+            (slopes,) = torch.autograd.grad(make_loss("zlpr")(z, targets), z, create_graph=True)
+        curvatures.append(torch.autograd.grad((slopes**2).sum(), z)[0])
+    torch.testing.assert_close(*curvatures)

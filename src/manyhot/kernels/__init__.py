@@ -5,12 +5,14 @@ formula       binds a formula to the words of an engine
 cells         the targets of one batch: dense, or only what is not a plain negative
 curves        a pointwise loss as data
 reduction     mean, batchmean, sum, none
-pointwise     chooses the engine of a pointwise loss: torch_engine (any device) or numba_engine (CPU)
-numba_*       the CPU engine: math, source and cache of its kernels, the pointwise kernel
-row_sums      the sums that row-wise losses read; row_split is their wide part on the CPU
+pointwise     chooses the engine of a pointwise loss: torch_engine (any device), numba_engine or triton_engine
+source        formulas as modules that a compiler takes; pointwise_source: the cost of one cell
+numba_*       the CPU engine: math and header of its kernels, the pointwise kernel
+triton_*      the GPU engine: the same
+row_sums      the sums that row-wise losses read; row_split is their wide part, triton_row_split on the GPU
 pairs         sums over pairs of a positive and a negative; hinges are those with a kink, on the CPU
 pool          a few threads over the rows
 sorting, ranks, pooled   sorts and sweeps of scores, for metrics and decisions
 
-Nothing is imported here: metrics use the sorts without torch, losses the rest without Numba.
+Nothing is imported here: metrics use the sorts without torch, losses the rest without Numba or Triton.
 """

@@ -62,7 +62,7 @@ def row_sums(z: Tensor, cells: Cells, reading: RowReading, names: Iterable[str])
     """The named sums of every row.
 
     Args:
-        z: (rows, labels) logits in float32 or float64.
+        z: (rows, labels) logits in float32 or float64, or in half precision where `takes_halves`.
         cells: the targets; dense only where they come dense, or are smoothed.
         reading: weights and temperatures.
         names: of `ROW_SUMS`.
@@ -89,6 +89,15 @@ def compacted(z: Tensor, cells: Cells, reading: RowReading) -> Cells:
     from manyhot.kernels.dense_scan import compressed  # Numba is imported when there is work for it
 
     return compressed(cells.dense())
+
+
+def takes_halves(logits: Tensor, cells: Cells, reading: RowReading) -> bool:
+    """True where `row_sums` needs no copy of half-precision logits in float32."""
+    if not isinstance(cells, SparseCells) or not few_differ(cells, reading) or not suits_triton(logits):
+        return False
+    from manyhot.kernels import triton_engine
+
+    return triton_engine.few_listed(cells)
 
 
 def few_differ(cells: Cells, reading: RowReading) -> bool:
@@ -160,17 +169,18 @@ def _split_for(z: Tensor, cells: SparseCells) -> Callable[..., Any]:
 class _Sparse:
     def __init__(self, z: Tensor, cells: SparseCells, reading: RowReading, temperatures: set[float]) -> None:
         self.z, self.cells, self.reading = z, cells, reading
+        self.dtype = torch.promote_types(z.dtype, torch.float32)
         self.rows, labels = cells.positive_index
         split = _split_for(z, cells)
         self.backgrounds: dict[float, Tensor] = {}  # of every temperature: log-sum-exp of the plain negatives
-        self.own = z.new_zeros(0) if temperatures else z[cells.positive_index]
+        self.own = z.new_zeros(0) if temperatures else z[cells.positive_index].to(self.dtype)
         for temperature in temperatures:
             self.backgrounds[temperature], self.own = split(z, cells, temperature, reading.negative_weight)
         ones = torch.ones_like(self.own)
-        self.values = ones if cells.values is None else cells.values.to(z.dtype)
+        self.values = ones if cells.values is None else cells.values.to(self.dtype)
         up, down = reading.positive_weight, reading.negative_weight
-        self.up = ones if up is None else up.to(z.dtype)[labels]
-        self.down = ones if down is None else down.to(z.dtype)[labels]
+        self.up = ones if up is None else up.to(self.dtype)[labels]
+        self.down = ones if down is None else down.to(self.dtype)[labels]
 
     def sum(self, name: str) -> Tensor:
         mass = self.values * self.up
@@ -196,18 +206,18 @@ class _Sparse:
         """(rows,) summed negative weight of the cells that are neither positive nor unknown."""
         weight = self.reading.negative_weight
         whole = self.z.shape[1] if weight is None else float(weight.sum())
-        counted = torch.full((self.z.shape[0],), float(whole), dtype=self.z.dtype, device=self.z.device)
+        counted = torch.full((self.z.shape[0],), float(whole), dtype=self.dtype, device=self.z.device)
         counted = counted - self._added(self.down)
         hidden = self.cells.unknown_index
         if hidden is None:
             return counted
-        lost = torch.ones_like(counted[:1]) if weight is None else weight.to(self.z.dtype)
+        lost = torch.ones_like(counted[:1]) if weight is None else weight.to(self.dtype)
         return counted.index_add(0, hidden[0], -lost.expand(self.z.shape[1])[hidden[1]])
 
     def _added(self, per_positive: Tensor) -> Tensor:
         precise = wide(self.z.device)  # index_add adds one after the other, which loses digits of long rows
         empty = self.z.new_zeros(self.z.shape[0], dtype=precise)
-        return empty.index_add(0, self.rows, per_positive.to(precise)).to(self.z.dtype)
+        return empty.index_add(0, self.rows, per_positive.to(precise)).to(self.dtype)
 
     def _log_added(self, exponents: Tensor) -> Tensor:
         highest = exponents.new_full((self.z.shape[0],), -torch.inf)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from manyhot.kernels.cells import DenseCells, SparseCells
 from manyhot.kernels.row_split import EMPTY, plain_split
+from manyhot.kernels.torch_engine import computed
 from manyhot.kernels.triton_engine import on
 from manyhot.kernels.triton_source import load
 
@@ -28,15 +29,17 @@ class Split(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Highest exponent and summed exponentials of every piece, put together in float64."""
         work = _Work(z, cells, temperature, weight)
-        tops, totals = (z.new_empty(len(z), work.pieces) for _ in range(2))
+        tops, totals = (z.new_empty(len(z), work.pieces, dtype=work.kind) for _ in range(2))
         work.launch("sums", tops, totals)
         highest = tops.amax(1).double()
         summed = (totals * torch.exp(tops.double() - highest[:, None])).sum(1)
         none = summed == 0
-        logarithm = torch.where(none, EMPTY, highest + torch.log(torch.where(none, 1.0, summed))).to(z.dtype)
+        logarithm = torch.where(none, EMPTY, highest + torch.log(torch.where(none, 1.0, summed))).to(
+            work.kind
+        )
         ctx.save_for_backward(z, logarithm)
         ctx.work = work
-        return logarithm, z.detach()[cells.positive_index]
+        return logarithm, z.detach()[cells.positive_index].to(work.kind)
 
     @staticmethod
     def backward(ctx: Any, of_sums: Tensor, of_positives: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
@@ -44,14 +47,14 @@ class Split(torch.autograd.Function):
         z, logarithm = ctx.saved_tensors
         work = ctx.work
         if torch.is_grad_enabled():
-            outputs = plain_split(z, work.cells, work.temperature, work.given_weight)
+            outputs = plain_split(computed(z), work.cells, work.temperature, work.given_weight)
             gradients = torch.autograd.grad(
                 outputs, z, (of_sums, of_positives), create_graph=True, allow_unused=True
             )
             return gradients[0], None, None, None
         slopes = torch.empty_like(work.z)
         work.launch("shares", slopes, logarithm, of_sums.contiguous())
-        slopes[work.cells.positive_index] = of_positives
+        slopes[work.cells.positive_index] = of_positives.to(slopes.dtype)
         return slopes, None, None, None
 
 
@@ -61,10 +64,11 @@ class _Work:
     def __init__(self, z: Tensor, cells: SparseCells, temperature: float, weight: Tensor | None) -> None:
         self.cells, self.temperature, self.given_weight = cells, temperature, weight
         self.z = z.detach().contiguous()
+        self.kind = torch.promote_types(z.dtype, torch.float32)
         rows, self.width = z.shape
         self.block = min(PIECE, max(32, 1 << (self.width - 1).bit_length()))
         self.pieces = -(-self.width // self.block)
-        self.weight = None if weight is None else weight.detach().to(z.device, z.dtype).contiguous()
+        self.weight = None if weight is None else weight.detach().to(z.device, self.kind).contiguous()
         starts = torch.arange(rows, device=z.device)[:, None] * self.width
         starts = (starts + torch.arange(self.pieces, device=z.device) * self.block).flatten()
         ends = torch.cat([starts, starts.new_full((1,), rows * self.width)])
@@ -75,7 +79,7 @@ class _Work:
 
     def launch(self, name: str, *own: Tensor) -> None:
         """Run a kernel, one program a piece."""
-        kernel = getattr(kernels(str(self.z.dtype).removeprefix("torch.")), name)
+        kernel = getattr(kernels(str(self.kind).removeprefix("torch.")), name)
         with on(self.z.device):
             kernel[(len(self.z) * self.pieces,)](
                 self.z, *own, self.width, self.pieces, *self.listed, self.weight, self.temperature,
@@ -133,7 +137,7 @@ def piece(z, width, pieces, positives, positive_edges, unknown, unknown_edges, B
     if unknown is not None:
         for k in range(tl.load(unknown_edges + program), tl.load(unknown_edges + program + 1)):
             plain = plain & (label != (tl.load(unknown + k) - first).to(tl.int32))
-    x = tl.load(z + first + label, mask=there, other=0.0)
+    x = tl.load(z + first + label, mask=there, other=0.0).to(KIND)
     return row, label, tl.where(plain, x, 0.0), plain, there
 
 
@@ -143,7 +147,7 @@ def sums(
     temperature: "fp64", BLOCK: tl.constexpr,
 ):
     _, label, x, plain, _ = piece(z, width, pieces, positives, positive_edges, unknown, unknown_edges, BLOCK)
-    exponent = x / tl.full((), temperature, x.dtype)
+    exponent = x / real(temperature)
     top = tl.max(tl.where(plain, exponent, -1e30), 0)
     total = tl.where(plain, tl.exp(exponent - top), 0.0)
     if weight is not None:
@@ -160,7 +164,7 @@ def shares(
     row, label, x, plain, there = piece(
         z, width, pieces, positives, positive_edges, unknown, unknown_edges, BLOCK
     )
-    per_nat = 1.0 / tl.full((), temperature, x.dtype)
+    per_nat = 1.0 / real(temperature)
     exponent = x * per_nat - tl.load(logarithm + row)
     share = tl.where(plain & (exponent < 1e29), tl.exp(exponent), 0.0)  # nothing of an empty sum
     if weight is not None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.reduction import reduce_units
-from manyhot.kernels.row_sums import ROW_SUMS, RowReading, compacted, row_sums
+from manyhot.kernels.row_sums import ROW_SUMS, RowReading, compacted, row_sums, takes_halves
 from manyhot.kernels.torch_engine import computed
 from manyhot.losses.base import MultiLabelLoss
 from manyhot.losses.pointwise import side_weights
@@ -33,6 +33,10 @@ class RowCosts(MultiLabelLoss):
             (rows,), differentiable.
         """
 
+    def read(self, logits: Tensor, cells: Cells) -> Tensor:  # noqa: ARG002
+        """The logits as `rows` takes them, in the dtype that costs are computed in."""
+        return computed(logits)
+
     def counted(self, cells: Cells) -> Tensor:
         """(rows,) bool: which rows "mean" divides by; the others cost 0."""
         return cells.known_per_row() > 0
@@ -51,12 +55,12 @@ class RowCosts(MultiLabelLoss):
 
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """Reduced cost, or with the reduction "none" the cost of every row."""
-        z = computed(logits)
-        cells = compacted(z, cells, self.reading(cells))
+        cells = compacted(logits, cells, self.reading(cells))
+        z = self.read(logits, cells)
         counted = self.counted(cells)
         costs = torch.where(counted, self.rows(z, cells), 0.0)
         if cells.row_weight is not None:
-            costs = costs * cells.row_weight.to(z.dtype)
+            costs = costs * cells.row_weight.to(costs.dtype)
         return reduce_units(costs, self.reduction, z.shape[0], counted.sum())
 
 
@@ -73,6 +77,10 @@ class Rowwise(RowCosts):
     """
 
     row: ClassVar[Callable[..., tuple[Any, tuple[Any, ...]]]]
+
+    def read(self, logits: Tensor, cells: Cells) -> Tensor:
+        """As they are where only row sums are made of them, which the GPU engine reads in half precision."""
+        return logits if takes_halves(logits, cells, self.reading(cells)) else computed(logits)
 
     @final
     def rows(self, z: Tensor, cells: Cells) -> Tensor:
