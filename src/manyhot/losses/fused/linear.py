@@ -41,7 +41,8 @@ class FusedLinearLoss(nn.Module):
     With an optimiser in `step_in_backward` no gradient of weight and bias is made at all: the backward pass,
     which knows what the loss was multiplied with, walks again and updates each chunk once its gradient is
     there. Weight and bias must be leaves, used by nothing else, and belong to no other optimiser; each
-    backward pass is a step, so nothing is accumulated, and norms of the whole gradient cannot be clipped.
+    backward pass is a step by this process's rows, so nothing is accumulated, and norms of the whole gradient
+    cannot be clipped.
 
     Args:
         loss: a loss, or its name as `make_loss` takes it.
