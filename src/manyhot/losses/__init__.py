@@ -34,6 +34,7 @@ from manyhot.losses.auc_margin import AUCM
 from manyhot.losses.base import MultiLabelLoss, Options
 from manyhot.losses.boosting import boosting_objective
 from manyhot.losses.by_epoch import ClassDifficultyBalanced, PartialLabelMasking
+from manyhot.losses.contrastive import MulSupCon
 from manyhot.losses.correction import SPLC, LargeLoss
 from manyhot.losses.count import AbsKL, CountDistribution, GeneralizedKL
 from manyhot.losses.cross_entropy import BCE, GCE, Poly1
@@ -112,6 +113,7 @@ __all__ = [
     "LossFacts",
     "LovaszHinge",
     "Mixed",
+    "MulSupCon",
     "MultiLabelLoss",
     "MultiLabelMargin",
     "MultiLabelSoftMargin",
