@@ -56,6 +56,8 @@ def test_a_fit_a_prediction_and_an_evaluation_make_no_wide_matrix(no_wide_matrix
     assert run.history.options.head == "fused"
     assert run.metrics["f1_micro"] > 3 * max(run.metrics.baseline["f1_micro"], 0.05)
     assert run.metrics["p@1"] > 2 * run.metrics.baseline["p@1"]
+    assert "log_loss" not in run.metrics  # it needs every score
+    assert "psp@5" in run.metrics
     kept = pl.read_parquet(tmp_path / "run" / "predictions.parquet")
     assert kept["scores"].to_numpy().shape == (len(kept), KEPT)
     assert np.all(np.diff(kept["scores"].to_numpy(), axis=1) <= 0)

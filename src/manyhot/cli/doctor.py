@@ -81,7 +81,7 @@ def print_plan(plan: Any, minutes: float) -> None:
     order = sorted(parts, key=lambda part: -max(plan.training.get(part, 0), plan.judging.get(part, 0)))
     rows = [[part, *(size(side[part]) if side.get(part) else "-" for side in _sides(plan))] for part in order]
     rows.append(["together", *(size(sum(side.values())) for side in _sides(plan))])
-    print_table(["memory", "training", "cuts, test, files"], rows, right=(1, 2))
+    print_table(["memory", "training", "cuts and test"], rows, right=(1, 2))
 
 
 def in_words(minutes: float) -> str:

@@ -26,7 +26,7 @@ from manyhot.runs.parts import FRACTIONS, Parts, parts_of
 from manyhot.runs.plan import Plan, claim, read_plan
 from manyhot.runs.progress import progress_where_seen
 from manyhot.runs.recipe import Recipe, training_options
-from manyhot.runs.run import CHECKPOINTS, Made, Run, load, named_rows
+from manyhot.runs.run import CHECKPOINTS, Made, Run, load, named_rows, usual_metrics
 from manyhot.runs.source import is_embedded, open_data, require_labels
 from manyhot.runs.write import write_run
 
@@ -155,7 +155,7 @@ def _fit(
             claim(folder, plan, resume)
 
     if len(table.space) >= WIDE:
-        memory, recipe = plan_memory(train, parts.sizes, recipe, written=folder is not None)
+        memory, recipe = plan_memory(train, parts.sizes, recipe)
         tell(MemoryPlanned(memory))
         require_memory(memory)
     if out_of_fold:
@@ -180,7 +180,9 @@ def _fit(
 
 
 def _result(train: Table, test: Table, scores: Any, decisions: Targets) -> Result:
-    return evaluate(hard(test.targets), scores, decisions, space=test.space, train=hard(train.targets))
+    names = usual_metrics(scores, train=True)
+    truth, seen = hard(test.targets), hard(train.targets)
+    return evaluate(truth, scores, decisions, metrics=names, space=test.space, train=seen)
 
 
 def _plan(

@@ -55,7 +55,7 @@ class MemoryPlan:
         chunk: labels whose logits are held at one time.
         device: of weights and batches.
         training: bytes by what they are for while the model is trained or solved.
-        judging: the same while the cuts are tuned and the test rows are scored, and while the run is written.
+        judging: the same while the cuts are tuned and the test rows are scored.
         plain: bytes at the peak with logits, targets and scores as whole matrices.
     """
 
@@ -86,7 +86,7 @@ class MemoryPlan:
             "solved": "solved, not trained in steps",
         }
         why = f" ({self.why})" if self.why else ""
-        other = f"; with whole matrices {size(self.plain)}" if self.plain > 1.1 * self.peak else ""
+        other = f"; with whole matrices {size(self.plain)}" if self.plain > 1.05 * self.peak else ""
         return f"{self.labels:,} labels: {ways[self.head]}{why}, peak about {size(self.peak)}{other}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,16 +94,13 @@ class MemoryPlan:
         return {**asdict(self), "peak": self.peak}
 
 
-def plan_memory(
-    rows: Table, sizes: Mapping[str, int], recipe: Recipe, *, written: bool = True
-) -> tuple[MemoryPlan, Recipe]:
+def plan_memory(rows: Table, sizes: Mapping[str, int], recipe: Recipe) -> tuple[MemoryPlan, Recipe]:
     """The plan of a fit, and the recipe with the preparation fitted for it; weights are counted, not made.
 
     Args:
         rows: training rows.
         sizes: number of rows by part; without validation rows the cuts are tuned on the training rows.
         recipe: of the fit.
-        written: whether a folder is written, which takes copies of the weights.
     """
     with torch.device("meta"):
         model = model_for(rows, recipe)
@@ -125,8 +122,8 @@ def plan_memory(
     )
     wide = labels >= WIDE
     process = process_bytes()
-    training = _solving(shape, process) if solved else _training(shape, process, options, wide, written)
-    dense = _training(replace(shape, chunk=labels), process, options, False, written)
+    training = _solving(shape, process) if solved else _training(shape, process, options, wide)
+    dense = _training(replace(shape, chunk=labels), process, options, False)
     whole = {**(training if solved else dense), "targets": sizes["train"] * labels * FLOAT}
     plan = MemoryPlan(
         encoder=model.encoder_config["name"] or model.encoder_config["module"],
@@ -139,8 +136,8 @@ def plan_memory(
         chunk=shape.chunk,
         device=options.device,
         training=training,
-        judging=_judging(shape, process, wide, written),
-        plain=max(sum(whole.values()), sum(_judging(shape, process, False, written).values())),
+        judging=_judging(shape, process, wide),
+        plain=max(sum(whole.values()), sum(_judging(shape, process, False).values())),
     )
     return plan, replace(recipe, fitted=model.preparation)
 
@@ -195,9 +192,7 @@ class _Shape:
         return rows * (min(KEPT, self.labels) * CELL if wide else self.labels * FLOAT)
 
 
-def _training(
-    shape: _Shape, process: int, options: TrainOptions, wide: bool, written: bool
-) -> dict[str, int]:
+def _training(shape: _Shape, process: int, options: TrainOptions, wide: bool) -> dict[str, int]:
     slots = SLOTS[options.optimizer or "adamw"]
     kept = shape.weights * (1 + (2 if options.average else 0))
     logits = shape.batch * shape.chunk * LOGIT_MATRICES
@@ -214,7 +209,6 @@ def _training(
         "logits": logits * FLOAT,
         "hidden vectors": shape.batch * shape.hidden * FLOAT * 2,
         "validation scores": shape.scores(shape.tuned, wide) * (1 if wide else 2),
-        "checkpoint": (shape.weights + shape.trained * slots + kept) * FLOAT if written else 0,
     }
 
 
@@ -229,13 +223,12 @@ def _solving(shape: _Shape, process: int) -> dict[str, int]:
     }
 
 
-def _judging(shape: _Shape, process: int, wide: bool, written: bool) -> dict[str, int]:
+def _judging(shape: _Shape, process: int, wide: bool) -> dict[str, int]:
     return {
         "this process": process,
         "code loaded later": LOADED_LATER,
         "weights": shape.weights * FLOAT,
         "scores": (shape.scores(shape.tuned, wide) + shape.scores(shape.test, wide)) * 3,
-        "copy that is written": shape.weights * FLOAT if written else 0,
     }
 
 

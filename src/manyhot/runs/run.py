@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from scipy.sparse import issparse
 
 from manyhot.bundle import Origin, Predictions, Predictor, read_bundle
 from manyhot.data import Table
@@ -139,7 +140,8 @@ class Run:
         table = self.rows_to_judge(table, digest)
         self.predictor.rule.check_rows(named_rows(digest, table), allow_tuned_rows=allow_tuned_rows)
         scores = self.predictor.kept_scores(table.inputs)
-        return evaluate(table.targets, scores, self.predictor.decide(scores), space=self.space)
+        names, decided = usual_metrics(scores), self.predictor.decide(scores)
+        return evaluate(table.targets, scores, decided, metrics=names, space=self.space)
 
     def rows_to_judge(self, table: Table, digest: str) -> Table:
         """The rows of a table that may judge this run.
@@ -172,6 +174,25 @@ class Run:
         )
         head = "<tr><th>metric</th><th>baseline</th><th>cut 0.5</th><th>tuned cuts</th><th>counted</th></tr>"
         return f"<p>{escape(repr(self))}</p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+NEED_EVERY_SCORE = ("auc_macro", "coverage_error", "ranking_loss", "log_loss", "ece")
+
+
+def usual_metrics(scores: Any, *, train: bool = False) -> list[str] | None:
+    """Names for `evaluate`: None, which are all the usual ones; of kept scores those that the best ones tell.
+
+    Args:
+        scores: as `Model.kept_scores` gives them, or None.
+        train: whether the training rows are told.
+    """
+    from manyhot.metrics import METRICS
+    from manyhot.metrics.evaluate import HEADLINE
+
+    if not issparse(scores):
+        return None
+    needs = {"decisions", "scores", "probabilities"} | ({"scores and train"} if train else set())
+    return [name for name in HEADLINE if name not in NEED_EVERY_SCORE and METRICS[name].needs in needs]
 
 
 def load(folder: str | Path, encoder: "nn.Module | None" = None) -> Run:

@@ -35,7 +35,7 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], record: Mappin
     """
     path = folder / NAME
     aside = path.with_name(NAME + ".partial")
-    plain = {name: _plain(tensor) for name, tensor in tensors.items()}
+    plain = _plain(tensors)
     text = msgspec.json.encode({"format": FORMAT, **record}).decode()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,6 +105,14 @@ def load_optimizer_state(
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _plain(tensor: Tensor) -> Tensor:
-    """A copy of its own: two names for one piece of memory cannot be saved."""
-    return tensor.detach().to("cpu", copy=True).contiguous()
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, row after row; copied where names share memory, which cannot be saved."""
+    plain: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, tensor in tensors.items():
+        own = tensor.detach().to("cpu").contiguous()
+        if own.untyped_storage().data_ptr() in places or own.untyped_storage().nbytes() > own.nbytes:
+            own = own.clone()
+        places.add(own.untyped_storage().data_ptr())
+        plain[name] = own
+    return plain
