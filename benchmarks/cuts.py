@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from linear import SETS, load
+import polars as pl
+from scipy.sparse import csr_array
+from sklearn.preprocessing import normalize
 
 from manyhot.decide import GlobalCut, PerLabelCut
 from manyhot.estimators import LinearManyHot
@@ -31,6 +33,18 @@ RULES = {
 }
 FIGURES = ("f1_macro", "f1_micro")
 SCORING_FOLDS, TUNING_FOLDS = 4, 5
+C = 0.5  # of the linear model
+
+
+def load(folder: Path) -> tuple[Any, Any, Any, Any]:
+    """Unit rows of word counts and 0/1 labels, of the training and of the test part."""
+    names = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["label_names"]
+    parts = []
+    for part in ("train", "test"):
+        frame = pl.read_parquet(folder / f"{part}.parquet")
+        parts.append(normalize(csr_array(frame.drop(names).to_numpy().astype(np.float32))))
+        parts.append(csr_array(frame[names].to_numpy().astype(np.float32)))
+    return parts[0], parts[1], parts[2], parts[3]
 
 
 def folds(rows: int, count: int, seed: int) -> np.ndarray:
@@ -38,7 +52,7 @@ def folds(rows: int, count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(rows) % count
 
 
-def scored(features: Any, labels: Any, C: float) -> np.ndarray:
+def scored(features: Any, labels: Any) -> np.ndarray:
     """Margins of models that have not seen the row."""
     fold = folds(features.shape[0], SCORING_FOLDS, 0)
     margins = np.empty(labels.shape, np.float32)
@@ -65,8 +79,8 @@ def measured(targets: Targets, decisions: Targets) -> list[float]:
 
 def study(name: str, folder: Path, repeats: int) -> dict[str, Any]:
     features, labels, test, truth = load(folder / name)
-    scores, targets = scored(features, labels, SETS[name]), Targets(labels)
-    model = LinearManyHot(C=SETS[name]).fit(features, labels)
+    scores, targets = scored(features, labels), Targets(labels)
+    model = LinearManyHot(C=C).fit(features, labels)
     margins, truth = model.decision_function(test), Targets(truth)
     counts = targets.label_counts()
     found: dict[str, Any] = {
