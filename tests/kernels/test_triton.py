@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,6 @@ from manyhot.losses import LOSSES, Pointwise, make_loss
 
 LABELS = 64
 COMPILED = ("bce", "asl", "gr")  # all the way to machine code; the others as far as Triton's types
-NO_WEIGHTS = {"row_weight": None, "cell_weight": None, "factor": None}
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,7 @@ def triton():
     return pytest.importorskip("triton", reason="the extra triton is not installed")
 
 
+@pytest.mark.slow
 def test_in_the_interpreter(triton):
     file = Path(__file__).with_name("test_triton_interpreted.py")
     run = subprocess.run(
@@ -76,23 +77,25 @@ def source(triton, kernel, types, constants):
     return triton.compiler.ASTSource(kernel, signature, fixed, divisible)
 
 
-def kernels_of(name, kind, logits, soft):
-    """The kernels that `total` would start, each with types and compile-time constants."""
+def kernels_of(name, logits, soft, full=False):
+    """The kernels of a loss, each with types and compile-time constants; with every weight if `full`."""
     from manyhot.kernels.triton_pointwise import BLOCK, kernel_module
 
     counts = torch.arange(1, LABELS + 1)
-    loss = make_loss(name, label_counts=counts, num_rows=100)
+    loss = make_loss(name, label_counts=counts, num_rows=100, label_weight=np.ones(LABELS) if full else None)
     curves = loss.curves(loss.prepare(torch.zeros(2, LABELS), DenseCells(values=torch.zeros(2, LABELS))))
-    module = kernel_module(named_formulas(curves), variant_of(curves, soft, False), kind)
+    module = kernel_module(named_formulas(curves), variant_of(curves, soft, full), "float32")
     types = {"z": logits, "slopes": logits, "size": "i64", "width": "i32", "count": "i32"}
-    for listed in ("positives", "positive_edges", "places"):
-        types[listed] = "*i64"
-    line = {"BLOCK": BLOCK, "LONG": False, **NO_WEIGHTS}
+    types |= dict.fromkeys(("positives", "positive_edges", "unknown_edges", "places"), "*i64")
+    types["factor"] = "*fp64"
+    beside = {} if full else {"unknown": None, **dict.fromkeys(("row_weight", "cell_weight", "factor"))}
+    line = {"BLOCK": BLOCK, "LONG": full, **beside}
+    edges = {} if full else {"unknown_edges": None}
+    yield module.wide, {**types, "unknown": "*i64"}, {**line, **edges}
     values = {} if soft else {"values": None}
-    yield module.wide, types, {"unknown": None, "unknown_edges": None, **line}
-    yield module.listed, types, {"BLOCK": 256, "UNKNOWN": False, **values, **NO_WEIGHTS}
+    yield module.listed, types, {"BLOCK": 256, "UNKNOWN": full, **values, **beside}
     costly = curves.unknown is not None
-    yield module.dense, types, {"unknown": None, "CODED": True, "COSTLY": costly, **line}
+    yield module.dense, {**types, "unknown": "*u8"}, {"CODED": True, "COSTLY": costly, **line}
 
 
 @pytest.fixture
@@ -101,22 +104,32 @@ def not_interpreted(triton):
         pytest.skip("in the interpreter nothing is compiled")
 
 
-@pytest.mark.parametrize("name", [name for name, kind in LOSSES.items() if issubclass(kind, Pointwise)])
-def test_every_formula_has_types_that_triton_accepts(triton, not_interpreted, name):
+def translated(triton, call):
+    """Triton's first form of a kernel, in which every type is settled."""
     from triton._C.libtriton import ir
     from triton.backends.compiler import GPUTarget
 
     target = GPUTarget("cuda", 90, 32)
     backend = triton.compiler.make_backend(target)
-    options = backend.parse_options({})
-    for kernel, types, constants in kernels_of(name, "float32", "*bf16", soft=True):
-        context = ir.context()
-        ir.load_dialects(context)
-        backend.load_dialects(context)
-        module = source(triton, kernel, types, constants).make_ir(
-            target, options, backend.get_codegen_implementation(options), backend.get_module_map(), context
-        )
-        assert "tt.store" in str(module)
+    options, context = backend.parse_options({}), ir.context()
+    ir.load_dialects(context)
+    backend.load_dialects(context)
+    generation = backend.get_codegen_implementation(options)
+    return str(call.make_ir(target, options, generation, backend.get_module_map(), context))
+
+
+@pytest.mark.parametrize("name", [name for name, kind in LOSSES.items() if issubclass(kind, Pointwise)])
+def test_every_formula_has_types_that_triton_accepts(triton, not_interpreted, name):
+    for kernel, types, constants in kernels_of(name, "*bf16", soft=True):
+        assert "tt.store" in translated(triton, source(triton, kernel, types, constants))
+
+
+def test_every_weight_and_places_beyond_32_bits(triton, not_interpreted):
+    for kernel, types, constants in kernels_of("gr", "*fp16", soft=True, full=True):
+        lines = translated(triton, source(triton, kernel, types, constants)).splitlines()
+        products = [line for line in lines if "arith.muli" in line]
+        assert products
+        assert not [line for line in products if "i32" in line]
 
 
 @pytest.mark.parametrize("logits", ["*bf16", "*fp32"])
@@ -125,7 +138,7 @@ def test_machine_code_for_an_h200(triton, not_interpreted, name, logits):
     """Reads sixteen bytes at a time, and computes nothing in float64 but the constants it is given."""
     from triton.backends.compiler import GPUTarget
 
-    for kernel, types, constants in kernels_of(name, "float32", logits, soft=False):
+    for kernel, types, constants in kernels_of(name, logits, soft=False):
         compiled = triton.compile(
             source(triton, kernel, types, constants),
             target=GPUTarget("cuda", 90, 32),

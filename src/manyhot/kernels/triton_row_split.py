@@ -82,7 +82,7 @@ class _Work:
         kernel = getattr(kernels(str(self.kind).removeprefix("torch.")), name)
         with on(self.z.device):
             kernel[(len(self.z) * self.pieces,)](
-                self.z, *own, self.width, self.pieces, *self.listed, self.weight, self.temperature,
+                self.z, *own, self.width, self.pieces, *self.listed, self.weight, float(self.temperature),
                 BLOCK=self.block, num_warps=8 if self.block == PIECE else 4,
             )  # fmt: skip
 
