@@ -122,7 +122,7 @@ def _kernels(kind: str) -> Any:
     return load(SOURCE, kind)
 
 
-SOURCE = """
+ROW = """
 size_of = np.int32 if real is np.float32 else np.int64
 without_sign = size_of(2**31 - 1 if real is np.float32 else 2**63 - 1)
 infinite = size_of(0x7F800000 if real is np.float32 else 0x7FF0000000000000)
@@ -148,8 +148,11 @@ def prepared(row, given, labels, first, last, hidden_labels, h, h_end):
     for k in range(first, last):
         row[labels[k]] = never
     return largest < infinite
+"""
 
-
+SOURCE = (
+    ROW
+    + """
 @part
 def below(bounds, first, last, value):
     low, count = first, last - first
@@ -240,3 +243,4 @@ def slopes(z, starts, labels, hidden_starts, hidden_labels, weights, bounds, out
             for j in range(slope.shape[0]):
                 slope[j] *= weights[j]
 """
+)

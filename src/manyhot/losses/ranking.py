@@ -16,6 +16,7 @@ from manyhot.kernels import words
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.curves import Curves
 from manyhot.kernels.hinges import Hinges
+from manyhot.kernels.logistic_pairs import LogisticPairs
 from manyhot.kernels.pairs import pair_sums, violations
 from manyhot.kernels.pointwise import pointwise, suits_numba
 from manyhot.kernels.positives import Positives, positives, visible
@@ -87,7 +88,12 @@ class RankNet(RowCosts):
 
     def rows(self, z: Tensor, cells: Cells) -> Tensor:
         """Summed logistic costs by the mass of all pairs."""
-        seen, reading = visible(z, cells), self.reading(cells)
+        reading = self.reading(cells)
+        if is_split(cells, reading) and suits_numba(z):
+            own = positives(z.detach(), cells, reading)
+            costs: Tensor = LogisticPairs.apply(z, cells, reading.negative_weight)  # type: ignore[assignment]
+            return (own.added(own.mass * costs) / _pairs(self, z, cells)).to(z.dtype)
+        seen = visible(z, cells)
         own = positives(seen, cells, reading)
         costs = pair_sums(words.softplus, seen, masses(cells, reading, z.dtype)[1], own.rows, own.z)
         return own.added(own.mass * costs) / _pairs(self, z, cells)
