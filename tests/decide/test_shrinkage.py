@@ -157,6 +157,23 @@ def test_intervals_hold_the_cut_and_narrow_with_more_rows():
     assert widths[1] < 0.7 * widths[0]
 
 
+@pytest.mark.parametrize("goal", ["f1_micro", "f1_macro", "f1_samples", "precision >= 0.8"])
+def test_the_interval_of_one_cut_covers_where_many_rows_put_it(goal):
+    often = GlobalCut(goal).fit(*sample(40_000, 8_000, 4, 0)).cuts[0]
+    widths, covered = {300: [], 3000: []}, 0
+    for seed in range(20):
+        for rows, width in widths.items():
+            rule = GlobalCut(goal, replicates=100).fit(*sample(rows, rows // 5, 4, 1 + seed))
+            assert rule.interval is not None
+            low, high = rule.interval[0]
+            assert low <= rule.cuts[0] <= high
+            assert (rule.interval == rule.interval[0]).all()
+            width.append(high - low)
+            covered += low <= often <= high
+    assert np.mean(widths[3000]) < 0.7 * np.mean(widths[300])
+    assert covered >= 30  # of 40; 36 are expected
+
+
 def test_points_count_what_a_cut_assigns():
     rng = np.random.default_rng(0)
     scores, truth = rng.integers(0, 9, (40, 3)) / 8, rng.random((40, 3)) < 0.3

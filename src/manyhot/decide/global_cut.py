@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from manyhot.decide.goals import Cost, Floor, Goal
+from manyhot.decide.intervals import LEVEL
 from manyhot.decide.points import positive_scores
 from manyhot.decide.scores import ScoreMatrix, cell_numbers, row_numbers, shape_of
 from manyhot.labels import Targets
@@ -20,6 +21,7 @@ from manyhot.labels import Targets
 COARSE = (16, 1024)  # cuts that are counted first, at least and at most
 COARSE_CELLS = 2_000_000  # cuts times labels (or rows), as far as the least number allows
 BLOCK_CELLS = 4_000_000
+INTERVAL_CUTS = 128
 
 
 def best_global_cut(scores: ScoreMatrix, targets: Targets, goal: Goal) -> float:
@@ -45,6 +47,30 @@ def best_global_cut(scores: ScoreMatrix, targets: Targets, goal: Goal) -> float:
         if higher > best + 1e-12 * abs(best):
             cut = found
     return cells.middle(cut)
+
+
+def global_interval(
+    scores: ScoreMatrix, targets: Targets, goal: Goal, cut: float, replicates: int, seed: int = 0
+) -> tuple[float, float]:
+    """The 90 % percentile interval of the one best cut under the Poisson bootstrap, widened to hold `cut`.
+
+    Among `INTERVAL_CUTS` quantiles of the positives' scores. Cells are drawn, for a samples goal rows.
+
+    Source: Hanley and MacGibbon, Computer Methods and Programs in Biomedicine 83(1), 2006.
+    """
+    targets = targets.harden(0.5) if targets.is_soft else targets
+    candidates = positive_scores(scores, targets)
+    if not len(candidates):
+        return cut, cut
+    levels = np.linspace(0, 1, INTERVAL_CUTS)
+    coarse = np.unique(np.quantile(candidates, levels, method="inverted_cdf"))[::-1]
+    coarse = np.concatenate([[np.inf], coarse], dtype=candidates.dtype)
+    cells = _Cells(scores, targets, goal)
+    tp, fp = cells.counts(coarse)
+    chosen = cells.redrawn_best(tp, fp, replicates, np.random.default_rng(seed))
+    # the infinities are ranks like others, so no interpolation between them
+    sides = np.quantile(coarse[chosen], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
+    return min(float(sides[0]), cut), max(float(sides[1]), cut)
 
 
 @dataclass(frozen=True)
@@ -121,6 +147,24 @@ class _Cells:
         ends = np.flatnonzero(np.concatenate([values[1:] != values[:-1], [True]]))
         best = ends[int(np.argmax(total[ends]))]
         return float(total[best]), float(values[best])
+
+    def redrawn_best(
+        self, tp: NDArray[np.int64], fp: NDArray[np.int64], replicates: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """(replicates,) place of the best of the cuts that tp and fp, (units, cuts), are counted at."""
+        given = self.positives[:, None], self.negatives[:, None]
+        if self.average == "samples":
+            rows = self.goal.value(tp, fp, *given)
+            return np.array([np.argmax(rng.poisson(1.0, len(rows)) @ rows) for _ in range(replicates)])
+        chosen = np.empty(replicates, np.int64)
+        steps = [
+            np.diff(each, axis=1, prepend=0, append=total) for each, total in ((tp, given[0]), (fp, given[1]))
+        ]
+        for k in range(replicates):
+            true, false = (np.cumsum(rng.poisson(each), axis=1) for each in steps)
+            totals = true[:, -1:], false[:, -1:]
+            chosen[k] = np.argmax(self.goal.value(true[:, :-1], false[:, :-1], *totals).sum(axis=0))
+        return chosen
 
     def middle(self, cut: float) -> float:
         """The cut half way down to the next lower score, the same where there is none."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from manyhot import _check
 from manyhot.decide.balance import balanced_points, weighed_points
 from manyhot.decide.cuts import Cuts
-from manyhot.decide.global_cut import best_global_cut
+from manyhot.decide.global_cut import best_global_cut, global_interval
 from manyhot.decide.goals import FBeta, Floor, Goal, Jaccard, as_goal
 from manyhot.decide.intervals import cut_intervals
 from manyhot.decide.points import OperatingPoints
@@ -28,9 +28,14 @@ class GlobalCut:
 
     Args:
         goal: any goal or its name; costs and floors count over all cells together.
+        replicates: bootstrap replicates for the 90 % interval of the cut; 0 is no interval.
     """
 
     goal: GoalLike = "f1_micro"
+    replicates: int = 0
+
+    def __post_init__(self) -> None:
+        _check.at_least("replicates", self.replicates, 0)
 
     def fit(
         self,
@@ -43,8 +48,12 @@ class GlobalCut:
     ) -> Cuts:
         """See `Rule.fit`."""
         data = TuningData.of(scores, targets, space, rows)
-        cut = best_global_cut(data.scores, data.targets, single_goal(goal or self.goal))
-        return Cuts(data.space, np.full(len(data.space), cut), tuned_on=data.tuned_on)
+        wanted, interval = single_goal(goal or self.goal), None
+        cut = best_global_cut(data.scores, data.targets, wanted)
+        if self.replicates:
+            sides = global_interval(data.scores, data.targets, wanted, cut, self.replicates)
+            interval = np.tile(sides, (len(data.space), 1))
+        return Cuts(data.space, np.full(len(data.space), cut), interval=interval, tuned_on=data.tuned_on)
 
 
 @dataclass(frozen=True)
