@@ -47,7 +47,8 @@ class BestScores:
 
 def best_of(scores: NDArray[np.floating[Any]], k: int = KEPT) -> csr_array:
     """The k highest of each row of a matrix (rows, labels), as `Model.best_scores` gives them."""
-    kept = BestScores(*scores.shape, k)
+    rows, width = scores.shape
+    kept = BestScores(rows, width, k)
     for start in range(0, len(scores), 1024):
         values, columns = torch.from_numpy(scores[start : start + 1024]).topk(kept.k)
         kept.put(slice(start, start + 1024), columns, values)

@@ -76,8 +76,8 @@ class RunWritten:
     folder: Path
 
 
-Event: TypeAlias = (
-    "DataRead | RowsParted | BaselineKnown | MemoryPlanned | ModelBuilt | FoldBegan | CutsTuned | RunWritten "
-    "| TrainEvent"
+OwnEvent: TypeAlias = (
+    DataRead | RowsParted | BaselineKnown | MemoryPlanned | ModelBuilt | FoldBegan | CutsTuned | RunWritten
 )
+Event: TypeAlias = "OwnEvent | TrainEvent"
 Listener: TypeAlias = Callable[[Event], None]

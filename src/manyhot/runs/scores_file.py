@@ -74,6 +74,7 @@ def _kept(scores: ScoreMatrix) -> tuple[NDArray[np.integer[Any]], FloatArray]:
     if not issparse(scores) and rows * width <= ALL_CELLS:
         return np.broadcast_to(np.arange(width), (rows, width)), scores
     kept = scores if issparse(scores) else best_of(scores, BEST)
-    values, columns = (cells.reshape(rows, -1) for cells in (kept.data, kept.indices))
+    values: FloatArray = kept.data.reshape(rows, -1)
+    columns: NDArray[np.integer[Any]] = kept.indices.reshape(rows, -1)
     order = np.argsort(-values, axis=1, kind="stable")
     return np.take_along_axis(columns, order, axis=1), np.take_along_axis(values, order, axis=1)
