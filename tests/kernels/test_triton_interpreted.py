@@ -228,3 +228,32 @@ def test_rows_with_second_derivatives():
             (slopes,) = torch.autograd.grad(make_loss("zlpr")(z, targets), z, create_graph=True)
         curvatures.append(torch.autograd.grad((slopes**2).sum(), z)[0])
     torch.testing.assert_close(*curvatures)
+
+
+WORD = """
+@whole
+def apply(given, found, COUNT: tl.constexpr):
+    place = tl.arange(0, COUNT)
+    tl.store(found + place, {word}(tl.load(given + place)))
+"""
+EXACT = {
+    "softplus": lambda x: torch.where(x < 0, torch.log1p(torch.exp(x)), x + torch.log1p(torch.exp(-x))),
+    "sigmoid": torch.sigmoid,
+    "expm1": torch.expm1,
+    "tanh": torch.tanh,
+    "log1p": torch.log1p,
+}
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("word", EXACT)
+def test_words_in_both_tails(word, kind):
+    from manyhot.kernels.triton_source import load
+
+    sizes = np.concatenate([np.geomspace(1e-30, 85, 2048), np.linspace(0, 4, 2048)])
+    signed = np.concatenate([sizes, sizes if word == "log1p" else -sizes])
+    given = torch.tensor(signed, dtype=getattr(torch, kind))
+    found = torch.empty_like(given)
+    load(WORD.format(word=word), kind).apply[(1,)](given, found, COUNT=len(given))
+    rtol = 3e-7 if kind == "float32" else 1e-15
+    torch.testing.assert_close(found.double(), EXACT[word](given.double()), rtol=rtol, atol=1e-38)
