@@ -10,7 +10,8 @@ source        formulas as modules that a compiler takes; pointwise_source: the c
 numba_*       the CPU engine: math and header of its kernels, the pointwise kernel
 triton_*      the GPU engine: the same
 row_sums      the sums that row-wise losses read; row_split is their wide part, triton_row_split on the GPU
-pairs         sums over pairs of a positive and a negative; hinges are those with a kink, on the CPU
+pairs         sums over pairs of a positive and a negative; hinges and logistic_pairs are its CPU kernels
+memory, dense_scan   room for gradients; dense targets made sparse, on the CPU
 pool          a few threads over the rows
 sorting, ranks, pooled   sorts and sweeps of scores, for metrics and decisions
 
