@@ -86,7 +86,7 @@ def test_a_loss_that_reads_more_is_refused_with_the_mend(name):
 
 def test_cells_and_sums_of_rows_are_fused_and_sorted_rows_pairs_and_memories_are_not():
     assert {"bce", "asl", "focal", "db", "cb", "psp", "brier", "splc", "em", "partial-bce"} <= set(FUSED)
-    assert {"zlpr", "lsep", "softmax", "pal", "kl"} <= set(FUSED)
+    assert {"zlpr", "lsep", "softmax", "pal", "kl", "dsm", "atl", "gkl", "count"} <= set(FUSED)
     assert not {"lovasz", "warp", "ranknet", "sparsemax", "soft-f1", "role", "ghm", "eqlv2"} & set(FUSED)
 
 
@@ -100,9 +100,18 @@ def test_no_reduction_is_refused():
         FusedLinearLoss(BCE(reduction="none"))
 
 
-def test_categorical_counts_would_train_a_bias():
-    with pytest.raises(OptionError, match="call it on the logits"):
-        FusedLinearLoss("count(count='categorical')")
+@pytest.mark.parametrize(
+    ("spec", "mend"),
+    [
+        ("count(count='categorical')", "has parameters of its own"),
+        ("count(count_source='sum_sigmoid')", "take count_source='lse'"),
+        ("count(count_source='head')", "take count_source='lse'"),
+        ("dsm(average='positive')", "take average='row'"),
+    ],
+)
+def test_variants_that_read_something_else_are_refused(spec, mend):
+    with pytest.raises(OptionError, match=mend):
+        FusedLinearLoss(spec)
 
 
 FORMS = {
@@ -133,7 +142,7 @@ def test_soft_and_unknown_sparse_targets(name):
     assert_same(fused(build(name), given, sparse), unfused(build(name), given, coded))
 
 
-@pytest.mark.parametrize("name", ["bce", "asl", "cb", "psp", "zlpr", "softmax"])
+@pytest.mark.parametrize("name", ["bce", "asl", "cb", "psp", "zlpr", "softmax", "dsm"])
 @pytest.mark.parametrize("reduction", ["mean", "batchmean", "sum"])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_weights_smoothing_reductions_and_unknown_as_negative(name, reduction, sparse):

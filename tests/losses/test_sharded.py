@@ -116,6 +116,8 @@ def check_errors(group, processes):
     narrow = ShardedFusedLinearLoss(make_loss("bce", pos_weight=[1.0, 2.0, 3.0]), group=group)
     with pytest.raises(ShapeError, match="expected a weight of 3 labels, got 900"):
         narrow(hidden, weight[own], targets(), bias[own])
+    with pytest.raises(OptionError, match="costs each positive against its row"):
+        ShardedFusedLinearLoss("dsm", group=group)(hidden, weight[own], targets(), bias[own])
     bias[850] = torch.inf
     weight[270] = 0
     value = ShardedFusedLinearLoss("zlpr", group=group)(hidden, weight[own], targets(), bias[own])

@@ -12,12 +12,12 @@ from manyhot.errors import OptionError
 from manyhot.kernels import words
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Scalar
-from manyhot.kernels.positives import positives, visible
+from manyhot.kernels.positives import Positives, visible
 from manyhot.kernels.row_sums import row_sums
 from manyhot.kernels.words import log, maximum, minimum, sigmoid, softplus, where
 from manyhot.losses.base import Options
 from manyhot.losses.pointwise import Pointwise
-from manyhot.losses.rowwise import RowCosts
+from manyhot.losses.positive_costs import PositiveCosts
 
 LOG_RATE_LIMIT = 10.0
 """From here, 22,026 labels, a rate exp(s) goes on as its tangent: exp(s) overflows, also as a gradient."""
@@ -26,7 +26,7 @@ COUNTS = ("poisson", "mse", "mse_log", "negbin", "categorical")
 SOURCES = ("lse", "head", "sum_sigmoid")
 
 
-class CountDistribution(RowCosts):
+class CountDistribution(PositiveCosts):
     """A row's labels as a count Z times a distribution: KL to softmax(z) plus a loss of the count.
 
     Z is the sum of the row's target values, the model's rate of it is exp(s). The count costs,
@@ -89,20 +89,27 @@ class CountDistribution(RowCosts):
         labels, log_rate = logits
         return labels + (log_rate - torch.logsumexp(labels, dim=1))[:, None]
 
+    sum_names = ("lse_all", "dot_pos", "n_pos", "neg_entropy")
+
     def rows(self, z: Tensor, cells: Cells) -> Tensor:
         """Distribution and count."""
-        names = ("lse_all", "dot_pos", "n_pos", "neg_entropy")
-        sums = row_sums(z, cells, self.reading(cells), names)
+        sums = row_sums(z, cells, self.reading(cells), self.sum_names)
+        if self.count_source != "sum_sigmoid":
+            return self._cost(sums, sums["lse_all"])
+        chances = functional.logsigmoid(visible(z, cells))
+        return self._cost(sums, row_sums(chances, cells, self.reading(cells), ("lse_all",))["lse_all"])
+
+    def of_sums(self, sums: dict[str, Tensor], own: Positives) -> Tensor:  # noqa: ARG002
+        """Distribution and a count that is the log-sum-exp."""
+        return self._cost(sums, sums["lse_all"])
+
+    def _cost(self, sums: dict[str, Tensor], log_rate: Tensor) -> Tensor:
         total = sums["n_pos"]
         size = total.where(total > 0, 1.0)
         divergence = sums["lse_all"] + (sums["neg_entropy"] - sums["dot_pos"]) / size - torch.log(size)
         divergence = torch.where(total > 0, divergence, 0.0)
         if self.z_weighting:
             divergence = total * divergence
-        log_rate = sums["lse_all"]
-        if self.count_source == "sum_sigmoid":
-            chances = functional.logsigmoid(visible(z, cells))
-            log_rate = row_sums(chances, cells, self.reading(cells), ("lse_all",))["lse_all"]
         return divergence + self.weight * self._count_cost(log_rate, total)
 
     def expected_counts(self, logits: Any) -> Tensor:
@@ -140,7 +147,7 @@ class CountDistribution(RowCosts):
         return torch.log_softmax(s[:, None] * counts + level, dim=1)
 
 
-class GeneralizedKL(RowCosts):
+class GeneralizedKL(PositiveCosts):
     """Sum over labels of y log(y / q) - y + q with q = exp(z): a Poisson likelihood for every label.
 
     The outputs are rates, not probabilities; their sum is the expected number of labels. 0 where q = y. From
@@ -150,11 +157,11 @@ class GeneralizedKL(RowCosts):
         Csiszar's I-divergence; the older answer to Cross Validated, question 207794.
     """
 
-    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+    sum_names = ("lse_all",)
+
+    def of_sums(self, sums: dict[str, Tensor], own: Positives) -> Tensor:
         """All rates less what the positives explain."""
-        reading = self.reading(cells)
-        own = positives(z, cells, reading)
-        rates = rate_of(row_sums(z, cells, reading, ("lse_all",))["lse_all"])
+        rates = rate_of(sums["lse_all"])
         return rates + own.added(own.mass * (torch.log(own.values) - own.z - 1))
 
 

@@ -7,12 +7,12 @@ from torch import Tensor
 from manyhot import _check
 from manyhot.kernels import words
 from manyhot.kernels.cells import Cells
-from manyhot.kernels.positives import positives
+from manyhot.kernels.positives import Positives, positives
 from manyhot.kernels.reduction import reduce_units
-from manyhot.kernels.row_sums import row_sums
 from manyhot.kernels.torch_engine import computed
 from manyhot.kernels.words import log, where
 from manyhot.losses.base import Options
+from manyhot.losses.positive_costs import PositiveCosts
 from manyhot.losses.rowwise import RowCosts, Rowwise
 
 
@@ -98,7 +98,7 @@ class LabelDistributionKL(Rowwise):
         return value, (counts, -counts / (size * temperature))
 
 
-class DecoupledSoftmax(RowCosts):
+class DecoupledSoftmax(PositiveCosts):
     """Mean over a row's positives of a softmax cross-entropy against the negatives only.
 
     A positive p costs log(1 + sum over negatives n of exp((z_n - z_p) / T)): other positives are not in its
@@ -125,11 +125,11 @@ class DecoupledSoftmax(RowCosts):
         self.average = _check.one_of("average", average, ("row", "positive"))
         self.temperature = self.temperature_neg = temperature
 
-    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+    sum_names = ("lse_neg",)
+
+    def of_sums(self, sums: dict[str, Tensor], own: Positives) -> Tensor:
         """Mean over positives, or their sum where the mean is over the batch."""
-        reading = self.reading(cells)
-        own = positives(z, cells, reading)
-        against = row_sums(z, cells, reading, ("lse_neg",))["lse_neg"]
+        against = sums["lse_neg"]
         summed = own.added(own.mass * words.softplus(against[own.rows] - own.z / self.temperature))
         # An infinite logit has to show also in a row without positives, or its gradient would be a NaN.
         summed = summed + 0.0 * against

@@ -6,14 +6,12 @@ from torch import Tensor
 
 from manyhot import _check
 from manyhot.kernels import words
-from manyhot.kernels.cells import Cells
-from manyhot.kernels.positives import positives
-from manyhot.kernels.row_sums import row_sums
+from manyhot.kernels.positives import Positives
 from manyhot.losses.base import Options
-from manyhot.losses.rowwise import RowCosts
+from manyhot.losses.positive_costs import PositiveCosts
 
 
-class AdaptiveThreshold(RowCosts):
+class AdaptiveThreshold(PositiveCosts):
     """Positives outrank a threshold logit, the threshold outranks the negatives; decide by being above it.
 
     Both are softmax cross-entropies: sum over positives p of log-sum-exp(positives and t) - z_p, plus
@@ -46,11 +44,10 @@ class AdaptiveThreshold(RowCosts):
         labels, threshold = logits
         return labels - threshold.reshape(-1, 1)
 
-    def rows(self, z: Tensor, cells: Cells) -> Tensor:
+    sum_names = ("lse_up", "lse_neg")
+
+    def of_sums(self, sums: dict[str, Tensor], own: Positives) -> Tensor:
         """Both sides against the threshold logit 0."""
-        reading = self.reading(cells)
-        sums = row_sums(z, cells, reading, ("lse_up", "lse_neg"))
-        own = positives(z, cells, reading)
         if self.variant == "atl":
             costs = words.softplus(sums["lse_up"])[own.rows] - own.z
         else:

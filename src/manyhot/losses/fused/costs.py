@@ -1,7 +1,8 @@
 """How a loss is walked over chunks of labels.
 
 A pointwise loss looks at one cell at a time: one walk gives its value and all slopes. A row-wise loss is a
-function of sums of a row: one walk gathers the sums of all chunks, a second hands out their slopes.
+function of sums of a row, and maybe of its positives: one walk gathers them from all chunks, a second hands
+out their slopes.
 """
 
 import math
@@ -19,19 +20,23 @@ from manyhot.errors import InputError, OptionError
 from manyhot.kernels.cells import Cells, wide
 from manyhot.kernels.curves import Curves
 from manyhot.kernels.pointwise import pointwise
+from manyhot.kernels.positives import Positives, positives
 from manyhot.kernels.reduction import scale_of
 from manyhot.kernels.row_sums import CONSTANT, LOGARITHMIC, ROW_SUMS, RowReading, row_sums
 from manyhot.kernels.torch_engine import computed
 from manyhot.losses.base import MultiLabelLoss
 from manyhot.losses.correction import SPLC
+from manyhot.losses.count import CountDistribution
 from manyhot.losses.door import INFINITE
 from manyhot.losses.fused.chunks import Chunk, Chunks
 from manyhot.losses.fused.head import Head, Sink
 from manyhot.losses.fused.ranks import Group, log_summed, summed
 from manyhot.losses.partial import ClassAwareSelective, PartialBCE
 from manyhot.losses.pointwise import Pointwise
+from manyhot.losses.positive_costs import PositiveCosts
 from manyhot.losses.rowwise import RowCosts, Rowwise
 from manyhot.losses.single_positive import EntropyMaximization
+from manyhot.losses.softmax import DecoupledSoftmax
 from manyhot.losses.unobserved import EveryCell
 
 Sight = Literal["cell", "row"]
@@ -41,7 +46,13 @@ SELECTS: Mapping[type[MultiLabelLoss], Sight] = MappingProxyType(
 )
 """What a loss looks at that changes targets in `select`: single cells, or the targets of whole rows."""
 
-EVALUATES = (Pointwise.evaluate, EveryCell.evaluate, PartialBCE.evaluate, RowCosts.evaluate)
+EVALUATES = (
+    Pointwise.evaluate,
+    EveryCell.evaluate,
+    PartialBCE.evaluate,
+    RowCosts.evaluate,
+    DecoupledSoftmax.evaluate,
+)
 """The ways from costs to one number that are known here."""
 
 
@@ -49,11 +60,15 @@ def refusal(loss: MultiLabelLoss) -> str | None:
     """Why a loss cannot be fused, with the mend; None for one that can."""
     name, kind = type(loss).__name__, type(loss)
     unfused = f"call it on the logits: {name}(...)(hidden @ weight.T, targets)"
-    if not isinstance(loss, (Pointwise, Rowwise)) or kind.evaluate not in EVALUATES:
+    if not isinstance(loss, (Pointwise, Rowwise, PositiveCosts)) or kind.evaluate not in EVALUATES:
         return (
             f"{name} reads more of a row than single cells and sums of them, so it cannot go label by label; "
             f"{unfused}, or take a pointwise loss or one like ZLPR"
         )
+    if isinstance(loss, DecoupledSoftmax) and loss.average == "positive":
+        return f"{name} with average='positive' is no mean of rows; take average='row', or {unfused}"
+    if isinstance(loss, CountDistribution) and loss.count_source != "lse":
+        return f"{name} takes the count from elsewhere than the sums; take count_source='lse', or {unfused}"
     if any(True for _ in loss.parameters()):
         return f"{name} has parameters of its own, which a fused loss would not train; {unfused}"
     if loss.training_state():
@@ -90,6 +105,11 @@ def costs_of(loss: MultiLabelLoss, cells: Cells, first: int, count: int, width: 
     reason = refusal(loss)
     if reason is not None:
         raise OptionError(reason)
+    if group is not None and isinstance(loss, PositiveCosts):
+        raise OptionError(
+            f"{type(loss).__name__} costs each positive against its row, and processes tell each other only "
+            "sums of rows; take FusedLinearLoss in one process, or a loss like ZLPR or SoftmaxMultiHot"
+        )
     kind = PointwiseCosts if isinstance(loss, Pointwise) else RowSumCosts
     return kind(loss, cells, first, count, width, group)
 
@@ -197,9 +217,9 @@ class PointwiseCosts(Costs):
 
 
 class RowSumCosts(Costs):
-    """Sums of rows: a walk that reads them, and one that hands out their slopes."""
+    """Sums of rows, and positives for some losses: a walk that reads them, and one that hands out slopes."""
 
-    loss: Rowwise
+    loss: Rowwise | PositiveCosts
     scale = 1.0
 
     def __init__(
@@ -207,33 +227,45 @@ class RowSumCosts(Costs):
     ) -> None:
         Costs.__init__(self, loss, cells, first, count, width, group)
         self.reading = self.loss.reading(self.cells)
-        code = type(self.loss).row.__code__
-        self.arguments = code.co_varnames[: code.co_argcount]
-        self.names = [name for name in self.arguments if name in ROW_SUMS]
+        if isinstance(self.loss, PositiveCosts):
+            self.names = list(self.loss.sum_names)
+        else:
+            self.names = [name for name in _arguments(self.loss) if name in ROW_SUMS]
         self.moving = [name for name in self.names if name not in CONSTANT]
         self.sums: dict[str, Tensor] = {}
         self.sum_slopes: dict[str, Tensor] = {}
+        self.own: list[Positives] = []  # of every chunk, for losses that read them
+        self.own_slopes: list[Tensor] = []
 
     @override
     def value(self, head: Head) -> Tensor:
         with torch.no_grad():
             self.sums = self._read(head)
         given = {name: value.requires_grad_(name in self.moving) for name, value in self.sums.items()}
-        with torch.enable_grad():
-            total = self._reduced(given)
+        own = _together(self.own)
         moving = [given[name] for name in self.moving]
-        self.sum_slopes = dict(zip(self.moving, torch.autograd.grad(total, moving), strict=True))
+        with torch.enable_grad():
+            total = self._reduced(given, own)
+            moving += [] if own is None else [own.z]
+            found = torch.autograd.grad(total, moving, allow_unused=True, materialize_grads=True)
+        self.sum_slopes = dict(zip(self.moving, found, strict=False))
+        if own is not None:
+            self.own_slopes = list(found[-1].split([len(part.z) for part in self.own]))
         return total.detach()
 
     @override
     def slopes(self, head: Head, sink: Sink) -> None:
-        for chunk in self.chunks:
+        for place, chunk in enumerate(self.chunks):
             weights = head.weights(chunk.part)
             z = head.logits(chunk.part, weights)
             with torch.enable_grad():
-                sums = self._chunk_sums(head.limited(z.requires_grad_()), chunk)
+                read = head.limited(z.requires_grad_())
+                sums, own = self._chunk_sums(read, chunk), self._chunk_positives(read, chunk)
             outputs = [sums[name] for name in self.moving]
             shares = [self._share(name, sums[name].detach()).to(sums[name].dtype) for name in self.moving]
+            if own is not None:
+                outputs.append(own.z)
+                shares.append(self.own_slopes[place].to(own.z.dtype))
             sink.take(chunk.part, torch.autograd.grad(outputs, z, shares)[0], weights)
 
     @override
@@ -245,9 +277,12 @@ class RowSumCosts(Costs):
     def _read(self, head: Head) -> dict[str, Tensor]:
         """The sums of all labels, in the device's widest float."""
         sums: dict[str, Tensor] = {}
+        self.own = []
         for chunk in self.chunks:
-            z = head.logits(chunk.part, head.weights(chunk.part))
-            for name, value in self._chunk_sums(head.limited(z), chunk).items():
+            z = head.limited(head.logits(chunk.part, head.weights(chunk.part)))
+            own = self._chunk_positives(z, chunk)
+            self.own += [] if own is None else [own]
+            for name, value in self._chunk_sums(z, chunk).items():
                 value = value.to(wide(value.device))
                 if name not in sums:
                     sums[name] = value
@@ -262,10 +297,21 @@ class RowSumCosts(Costs):
         reading = _cut_reading(self.reading, chunk.labels)
         return row_sums(computed(z), chunk.cells, reading, self.names)
 
-    def _reduced(self, sums: dict[str, Tensor]) -> Tensor:
+    def _chunk_positives(self, z: Tensor, chunk: Chunk) -> Positives | None:
+        if not isinstance(self.loss, PositiveCosts):
+            return None
+        return positives(computed(z), chunk.cells, _cut_reading(self.reading, chunk.labels))
+
+    def _reduced(self, sums: dict[str, Tensor], own: Positives | None) -> Tensor:
         """As `RowCosts.evaluate`, from the sums."""
-        given = (sums[name] if name in sums else getattr(self.loss, name) for name in self.arguments)
-        costs, _ = type(self.loss).row(*given)
+        if isinstance(self.loss, PositiveCosts):
+            assert own is not None
+            costs = self.loss.of_sums(sums, own)
+        else:
+            names = _arguments(self.loss)
+            costs, _ = type(self.loss).row(
+                *(sums.get(name, getattr(self.loss, name, None)) for name in names)
+            )
         counted = self.loss.counted(self.cells)
         costs = torch.where(counted, costs, 0.0)
         if self.cells.row_weight is not None:
@@ -278,6 +324,22 @@ class RowSumCosts(Costs):
         if name not in LOGARITHMIC:
             return slope
         return slope * torch.exp(of_chunk.to(slope.dtype) - self.sums[name].detach())
+
+
+def _arguments(loss: Rowwise) -> tuple[str, ...]:
+    code = type(loss).row.__code__
+    return code.co_varnames[: code.co_argcount]
+
+
+def _together(parts: list[Positives]) -> Positives | None:
+    """The positives of all chunks, in the device's widest float, their logits as a leaf."""
+    if not parts:
+        return None
+    precise = wide(parts[0].z.device)
+    joined = {name: torch.cat([getattr(part, name) for part in parts]) for name in ("rows", "labels")}
+    real = {n: torch.cat([getattr(p, n) for p in parts]).to(precise) for n in ("z", "values", "mass")}
+    real["z"] = real["z"].detach().requires_grad_()
+    return Positives(size=parts[0].size, **joined, **real)
 
 
 def _units(loss: Pointwise, cells: Cells) -> Tensor | float:

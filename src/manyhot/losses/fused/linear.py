@@ -32,8 +32,8 @@ class FusedLinearLoss(nn.Module):
     labels there are. Sparse targets stay sparse. The gradients are made in the forward pass, which knows the
     logits; the backward pass scales them.
 
-    Taken is every pointwise loss and every row-wise loss that is a formula of row sums (it is walked twice);
-    `refusal(loss)` says of any other why not. Per-label parameters, weights, smoothing and reductions of the
+    Taken is every pointwise loss, and every row-wise loss that is a function of row sums and positives (it is
+    walked twice); `refusal(loss)` says of any other why not. Per-label parameters, weights, smoothing and reductions of the
     loss hold as they do without fusion. Products are in the wider dtype of hidden and weight, or in that of
     an active autocast: bfloat16 weights with float32 vectors are widened chunk by chunk. Values and sums over
     chunks are in float32 at least.

@@ -22,7 +22,8 @@ class ShardedFusedLinearLoss(FusedLinearLoss):
     weight and bias. So encoders that start alike stay alike, without further exchange.
 
     The processes tell each other the loss and the gradient of the hidden vectors, (rows, features) numbers,
-    and for row-wise losses the sums of the rows; never weights or logits. Every process must make every call,
+    and for row-wise losses the sums of the rows (losses that read each positive beside them are refused);
+    never weights or logits. Every process must make every call,
     forward and backward, in the same order.
 
     Args:
