@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-# What several tests start is in modules beside this one.
-sys.path.append(str(Path(__file__).parent))
+# What several tests start. Not this folder itself: an `import keras` would find tests/keras.
+sys.path.append(str(Path(__file__).parent / "processes"))
 
 # Two cores are shared by everything that a test run starts; one thread is faster than two that wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
