@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from forked import Starter
 from PIL import Image
 
 import manyhot as mh
-from forked import Starter
 from manyhot.cli import main
 
 
