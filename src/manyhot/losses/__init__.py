@@ -11,6 +11,8 @@ How to add one. Every loss is a class with its parameters in `__init__`, which h
                  `row_constants(cells)`. Runs on every engine, sparse targets included.
 `Rowwise`        it is a function of a few sums of a row (log-sum-exp over positives, negatives, all;
                  counts). Give one static formula `row(lse_pos, lse_neg, ...)`: (value, slopes).
+`PositiveCosts`  the same, and of the row's positives one by one. Name the sums in `sum_names` and give
+                 `of_sums(sums, own)` in differentiable torch.
 `RowCosts`       one number per row in any other way. Give `rows(z, cells)` in differentiable torch; use
                  `manyhot.kernels.row_sums.row_sums` and `masses` for sums and weights.
 `EveryCell`      pointwise, and unknown cells cost something: as `Pointwise`, but "mean" is over all cells.
@@ -52,6 +54,7 @@ from manyhot.losses.ndcg import ApproxNDCG
 from manyhot.losses.overlap import SigmoidF1, SoftF1, SoftJaccard
 from manyhot.losses.partial import ClassAwareSelective, PartialBCE
 from manyhot.losses.pointwise import Pointwise
+from manyhot.losses.positive_costs import PositiveCosts
 from manyhot.losses.positive_unlabelled import NonNegativePU
 from manyhot.losses.propensity import PropensityScored, Unbiased, propensities
 from manyhot.losses.pseudo_labels import AsymmetricPseudoLabels
@@ -126,6 +129,7 @@ __all__ = [
     "PickAllLabels",
     "Pointwise",
     "Poly1",
+    "PositiveCosts",
     "PropensityScored",
     "RankNet",
     "RobustAsymmetric",

@@ -33,10 +33,10 @@ class FusedLinearLoss(nn.Module):
     logits; the backward pass scales them.
 
     Taken is every pointwise loss, and every row-wise loss that is a function of row sums and positives (it is
-    walked twice); `refusal(loss)` says of any other why not. Per-label parameters, weights, smoothing and reductions of the
-    loss hold as they do without fusion. Products are in the wider dtype of hidden and weight, or in that of
-    an active autocast: bfloat16 weights with float32 vectors are widened chunk by chunk. Values and sums over
-    chunks are in float32 at least.
+    walked twice); `refusal(loss)` says of any other why not. Per-label parameters, weights, smoothing and
+    reductions of the loss hold as they do without fusion. Products are in the wider dtype of hidden and
+    weight, or in that of an active autocast: bfloat16 weights with float32 vectors are widened chunk by
+    chunk. Values and sums over chunks are in float32 at least.
 
     With an optimiser in `step_in_backward` no gradient of weight and bias is made at all: the backward pass,
     which knows what the loss was multiplied with, walks again and updates each chunk once its gradient is
