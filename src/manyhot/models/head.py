@@ -32,7 +32,8 @@ class Head(nn.Module):
     def __init__(self, space: LabelSpace, width: int, sparse: bool = False, spread: float = 0.0) -> None:
         super().__init__()
         self.layer = SparseLinear(width, len(space)) if sparse else nn.Linear(width, len(space))
-        nn.init.normal_(self.layer.weight, std=spread)
+        if not self.layer.weight.is_meta:
+            nn.init.normal_(self.layer.weight, std=spread)
         nn.init.zeros_(self.layer.bias)
         self._groups = [(torch.from_numpy(space.columns(g.labels)), g.allow_none) for g in space.groups]
 

@@ -23,7 +23,8 @@ class SparseLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(inputs, outputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
         # The rows of TF-IDF and of most sparse tables have length about 1, whatever their width.
-        nn.init.normal_(self.weight, std=outputs**-0.5)
+        if not self.weight.is_meta:
+            nn.init.normal_(self.weight, std=outputs**-0.5)
 
     def forward(self, batch: SparseBatch) -> Tensor:
         """(rows, outputs) float32."""

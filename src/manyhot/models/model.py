@@ -45,10 +45,16 @@ class Model(nn.Module):
         preparation: fitted on training inputs.
         encoder: gives one vector a row for what the preparation gives.
         config: how the encoder was made: its name in `ENCODERS` and options; name None for a user's module.
+        head_device: where the head's weights are made.
     """
 
     def __init__(
-        self, space: LabelSpace, preparation: Preparation, encoder: nn.Module, config: Mapping[str, Any]
+        self,
+        space: LabelSpace,
+        preparation: Preparation,
+        encoder: nn.Module,
+        config: Mapping[str, Any],
+        head_device: str = "cpu",
     ) -> None:
         super().__init__()
         self.space, self.preparation = space, preparation
@@ -56,12 +62,14 @@ class Model(nn.Module):
         self.encoder_config = dict(config)
         shape = preparation.shape
         linear = isinstance(encoder, Linear)
-        self.head = Head(
-            space,
-            _width(encoder, shape),
-            sparse=linear and shape.form == "sparse",
-            spread=0.0 if linear else _HEAD_SPREAD,
-        )
+        width = _width(encoder, shape)
+        with torch.device(head_device):
+            self.head = Head(
+                space,
+                width,
+                sparse=linear and shape.form == "sparse",
+                spread=0.0 if linear else _HEAD_SPREAD,
+            )
         if any(isinstance(module, nn.Conv2d) for module in encoder.modules()):
             # 1.3 times faster on a CPU, in float32 and bfloat16, and the layout that tensor cores want.
             self.encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -78,6 +86,7 @@ class Model(nn.Module):
         preparation: str | Preparation = "auto",
         preparation_options: Mapping[str, Any] | None = None,
         seed: int = 0,
+        head_device: str = "cpu",
     ) -> "Model":
         """A fresh model for these training rows: preparation fitted, bias at the prior, weights drawn.
 
@@ -91,6 +100,7 @@ class Model(nn.Module):
             preparation: "auto" (by kind; texts: tfidf), a name, or a fitted preparation.
             preparation_options: of the named preparation, such as {"size": 64}.
             seed: for the weights; the caller's random state is left as it was.
+            head_device: "meta" gives a head whose weights can be counted and hold nothing.
 
         Raises:
             InputError: rows and targets differ in number, there is no row, or the inputs cannot be prepared.
@@ -105,7 +115,7 @@ class Model(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             module, config = _encoder(encoder, encoder_options or {}, inputs.kind, fitted.shape)
-            model = cls(space, fitted, module, config)
+            model = cls(space, fitted, module, config, head_device)
         model.head.start_at_prior(space, targets)
         return model
 
@@ -285,7 +295,7 @@ def _width(encoder: nn.Module, shape: InputShape) -> int:
     return output_width(encoder, example(shape, device))
 
 
-def example(shape: InputShape, device: torch.device | str = "cpu") -> Batch:
+def example(shape: InputShape, device: torch.device) -> Batch:
     """Two rows of zeros in the form that the encoder will be given."""
     if shape.form == "sparse":
         starts, none = (torch.zeros(n, dtype=torch.int64, device=device) for n in (3, 0))

@@ -206,7 +206,7 @@ def loss_for(rows: Table, recipe: Recipe) -> "tuple[nn.Module, Any]":
     return losses_for(rows.space, spec, rows.targets, pos_weight=recipe.pos_weight), spec
 
 
-def model_for(rows: Table, recipe: Recipe) -> Model:
+def model_for(rows: Table, recipe: Recipe, head_device: str = "cpu") -> Model:
     """A fresh model for these training rows."""
     return Model.build(
         rows.inputs,
@@ -217,6 +217,7 @@ def model_for(rows: Table, recipe: Recipe) -> Model:
         preparation=recipe.fitted or recipe.preparation,
         preparation_options=recipe.preparation_options,
         seed=recipe.seed,
+        head_device=head_device,
     )
 
 

@@ -36,9 +36,9 @@ SLOTS: Mapping[str, int] = {"adamw": 2, "adam": 2, "sgd": 1, "adadelta": 2, "rms
 
 PROBED_ROWS = 512
 
-LOADED_LATER = 150_000_000
-"""Bytes of compiled kernels and of what compiles them, which the first steps and metrics load; measured on
-Linux, x86-64."""
+LOADED_LATER = 300_000_000
+"""Bytes of PyTorch's compiler, which its optimisers import, and of compiled kernels; both come with the first
+step. Measured on Linux, x86-64."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,14 @@ class MemoryPlan:
 
 
 def plan_memory(rows: Table, sizes: Mapping[str, int], recipe: Recipe) -> tuple[MemoryPlan, Recipe]:
-    """The plan of a fit, and the recipe with the preparation fitted for it; weights are counted, not made.
+    """The plan of a fit, and the recipe with the preparation fitted for it; the head's weights are not made.
 
     Args:
         rows: training rows.
         sizes: number of rows by part; without validation rows the cuts are tuned on the training rows.
         recipe: of the fit.
     """
-    with torch.device("meta"):
-        model = model_for(rows, recipe)
+    model = model_for(rows, recipe, head_device="meta")
     options = recipe.training.resolved(model, len(rows))
     solved = is_solved(rows, recipe)
     head, why = ("solved", None) if solved else head_for(options.head, model, loss_for(rows, recipe)[0])
@@ -121,7 +120,7 @@ def plan_memory(rows: Table, sizes: Mapping[str, int], recipe: Recipe) -> tuple[
         labels=labels,
     )
     wide = labels >= WIDE
-    process = process_bytes()
+    process = process_bytes() - sum(p.nbytes for p in model.encoder.parameters())  # these are weights, below
     training = _solving(shape, process) if solved else _training(shape, process, options, wide)
     dense = _training(replace(shape, chunk=labels), process, options, False)
     whole = {**(training if solved else dense), "targets": sizes["train"] * labels * FLOAT}
@@ -247,7 +246,7 @@ def _activations(model: Model) -> int:
 
     layers = [module for module in model.encoder.modules() if not list(module.children())]
     hooks = [layer.register_forward_hook(count) for layer in layers]
-    device = next((p.device for p in model.encoder.parameters()), torch.device("meta"))
+    device = next((p.device for p in model.encoder.parameters()), torch.device("cpu"))
     training = model.encoder.training
     model.encoder.eval()
     try:
