@@ -43,7 +43,7 @@ def best_global_cut(scores: ScoreMatrix, targets: Targets, goal: Goal) -> float:
     hopeful = np.flatnonzero(cells.figure(tp[:, 1:], fp[:, :-1]) > best + 1e-12 * abs(best))
     if len(hopeful) and len(coarse) <= len(candidates):
         first, last = hopeful[0], hopeful[-1] + 1
-        higher, found = cells.walk(*coarse[[first, last]].tolist(), tp[:, first], fp[:, first])
+        higher, found = cells.walk(float(coarse[first]), float(coarse[last]), tp[:, first], fp[:, first])
         if higher > best + 1e-12 * abs(best):
             cut = found
     return cells.middle(cut)
