@@ -137,6 +137,7 @@ def test_what_cannot_fit_is_refused_before_it_begins(monkeypatch):
 def test_sizes_in_words():
     assert size(900_000_000) == "0.9 GB"
     assert size(35_200_000) == "35 MB"
+    assert size(200) == "< 1 MB"
 
 
 FIT = """

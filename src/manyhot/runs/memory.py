@@ -157,7 +157,9 @@ def require_memory(plan: MemoryPlan) -> None:
 
 
 def size(count: int) -> str:
-    """Bytes in words: "0.9 GB", "35 MB"."""
+    """Bytes in words: "0.9 GB", "35 MB", "< 1 MB"."""
+    if 0 < count < 1e6:
+        return "< 1 MB"
     return f"{count / 1e9:.1f} GB" if count >= 5e8 else f"{count / 1e6:.0f} MB"
 
 
