@@ -7,11 +7,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from manyhot.labels import Group, LabelSpace, Targets
 from manyhot.losses import (
+    AUCM,
     BCE,
     ROLE,
     ExpectedPositives,
     MultiLabelSoftMargin,
-    NonNegativePU,
     PairwiseAUC,
     SoftF1,
     losses_for,
@@ -67,8 +67,9 @@ def test_units_make_a_mean_the_sum_of_a_row():
         torch.testing.assert_close(
             loss(logits, targets) * units_per_row(loss, plain), summed(logits, targets)
         )
-    for loss in (MultiLabelSoftMargin(), SoftF1(), PairwiseAUC(), NonNegativePU(0.5)):
+    for loss in (MultiLabelSoftMargin(), SoftF1(), AUCM([1] * 6, 9)):
         assert units_per_row(loss, plain) == 6
+    assert units_per_row(PairwiseAUC(), plain) == 1
     assert units_per_row(SoftF1("samples"), plain) == 1
     assert units_per_row(BCE(reduction="sum"), plain) == 1
     assert units_per_row(torch.nn.BCEWithLogitsLoss(), plain) == 1

@@ -16,10 +16,7 @@ from manyhot.losses import (
     Mixed,
     MultiLabelLoss,
     MultiLabelSoftMargin,
-    NonNegativePU,
-    PairwiseAUC,
     Pointwise,
-    SmoothAP,
 )
 from manyhot.losses.fused import FusedLinearLoss
 from manyhot.models import WIDE, Head
@@ -31,9 +28,11 @@ always, batches are cut sparse."""
 MEANS_OVER_LABELS = (
     *(Pointwise, ExpectedPositives, ROLE, AsymmetricPseudoLabels),  # of cells
     MultiLabelSoftMargin,  # within a row
-    *(SmoothAP, PairwiseAUC, AUCM, NonNegativePU),  # of whole labels, like those of the average "macro"
+    AUCM,  # of whole labels, like those of the average "macro"
 )
-"""Losses whose mean divides by the number of labels."""
+"""Losses whose mean divides by the number of labels. Not those that are means over a label's positives or pairs,
+such as `PairwiseAUC`: a rare label pulls as much as a frequent one there, and the sum of all would be too much
+for plain SGD (on Reuters, 0.17 instead of 0.60 mAP)."""
 
 
 @dataclass(frozen=True, eq=False)
