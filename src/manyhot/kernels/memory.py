@@ -23,9 +23,8 @@ def room_like(tensor: Tensor) -> Tensor:
     """
     size = tensor.numel() * tensor.itemsize
     kept = WORTH_KEEPING[0] <= size <= WORTH_KEEPING[1]
-    block = _block(size + LINE) if kept else np.empty(size + LINE, np.uint8)
-    first = -block.ctypes.data % LINE
-    return torch.from_numpy(block[first : first + size]).view(tensor.dtype).view(tensor.shape)
+    block = torch.from_numpy(_block(size + LINE) if kept else np.empty(size + LINE, np.uint8))
+    return block.narrow(0, -block.data_ptr() % LINE, size).view(tensor.dtype).view(tensor.shape)
 
 
 def _block(size: int) -> NDArray[Any]:
