@@ -12,6 +12,7 @@ from manyhot.losses import (
     ROLE,
     ExpectedPositives,
     MultiLabelSoftMargin,
+    NonNegativePU,
     PairwiseAUC,
     SoftF1,
     losses_for,
@@ -67,7 +68,7 @@ def test_units_make_a_mean_the_sum_of_a_row():
         torch.testing.assert_close(
             loss(logits, targets) * units_per_row(loss, plain), summed(logits, targets)
         )
-    for loss in (MultiLabelSoftMargin(), SoftF1(), AUCM([1] * 6, 9)):
+    for loss in (MultiLabelSoftMargin(), SoftF1(), AUCM([1] * 6, 9), NonNegativePU(0.5)):
         assert units_per_row(loss, plain) == 6
     assert units_per_row(PairwiseAUC(), plain) == 1
     assert units_per_row(SoftF1("samples"), plain) == 1

@@ -16,6 +16,7 @@ from manyhot.losses import (
     Mixed,
     MultiLabelLoss,
     MultiLabelSoftMargin,
+    NonNegativePU,
     Pointwise,
 )
 from manyhot.losses.fused import FusedLinearLoss
@@ -28,11 +29,13 @@ always, batches are cut sparse."""
 MEANS_OVER_LABELS = (
     *(Pointwise, ExpectedPositives, ROLE, AsymmetricPseudoLabels),  # of cells
     MultiLabelSoftMargin,  # within a row
-    AUCM,  # of whole labels, like those of the average "macro"
+    *(AUCM, NonNegativePU),  # of whole labels, like those of the average "macro"
 )
-"""Losses whose mean divides by the number of labels. Not those that are means over a label's positives or pairs,
-such as `PairwiseAUC`: a rare label pulls as much as a frequent one there, and the sum of all would be too much
-for plain SGD (on Reuters, 0.17 instead of 0.60 mAP)."""
+"""Losses whose mean divides by the number of labels.
+
+Not those that are means over a label's positives or pairs, such as `PairwiseAUC`: there a rare label pulls as
+much as a frequent one, and the sum of all is too much for plain SGD (on Reuters 0.17 instead of 0.60 mAP).
+"""
 
 
 @dataclass(frozen=True, eq=False)
