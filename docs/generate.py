@@ -75,27 +75,35 @@ def same(text: str, other: str) -> bool:
 # ------------------------------------------------------------------ the index
 
 
-COLUMNS = ["loss", "mean over", "unknown cells", "sparse", "bounded gradient", "batch", "needs", "in a loop"]
+COLUMNS = [
+    *("loss", "mean over", "unknown cells", "soft targets", "sparse", "bounded gradient", "batch"),
+    *("needs", "in a loop"),
+]
 NAMES = """\
 Every name here is one that `--loss` and `loss=` take, with or without arguments: `asl`,
 `"asl(gamma_neg=2)"`. In a terminal: `manyhot losses`, `manyhot losses asl`."""
 LEGEND = [
     "- **mean over**: what the reduction `mean` divides by; *own* is said on the page of the loss.",
     "- **unknown cells**: *out* as if they were not there; *learned* where the loss makes something of them.",
+    "- **soft targets**: a value between 0 and 1 costs the *expected* cost or is read *inside* the formula; "
+    "elsewhere its cell has to *count* on both sides by its share, or is a *share* of a hit.",
     "- **sparse**: sparse targets are costed without a dense matrix of them.",
     "- **bounded gradient**: none grows with the logit, so that no wrong cell carries the model away.",
     "- **batch**: the cost of a row depends on which rows are with it; use large batches.",
     "- **needs**: what it has to know of the training set; `fit` tells it.",
     "- **in a loop**: what a loop of your own gives it or calls beside the loss itself.",
 ]
-SOFT = """\
-Targets between 0 and 1 are taken by all: a pointwise loss costs the expectation, a row-wise one splits the
-cell between both sides."""
+SOFT = {
+    "the expected cost": "expected",
+    "inside the formula": "inside",
+    "counts on both sides by its share": "count",
+    "a share of a hit": "share",
+}
 
 
 def index(every: list[LossFacts]) -> str:
     rows = [index_row(facts) for facts in every]
-    lines = [WRITTEN, "# Losses", "", NAMES, "", table(COLUMNS, rows), "", *LEGEND, "", SOFT, ""]
+    lines = [WRITTEN, "# Losses", "", NAMES, "", table(COLUMNS, rows), "", *LEGEND, ""]
     for family in dict.fromkeys(facts.family for facts in every):
         members = [facts for facts in every if facts.family == family]
         lines += [f"## {family}", ""]
@@ -109,6 +117,7 @@ def index_row(facts: LossFacts) -> list[str]:
         f"[{facts.name}]({facts.name}.md)",
         {"cell": "cells", "row": "rows", "own": "own"}[facts.unit],
         {"left out": "out", "learned from": "learned"}[facts.unknown],
+        SOFT[facts.soft],
         yes(facts.sparse),
         yes(facts.bounded),
         yes(facts.batch),

@@ -10,7 +10,9 @@ from manyhot.losses import notes
 from manyhot.losses.base import MultiLabelLoss
 from manyhot.losses.notes import NOTES
 from manyhot.losses.pointwise import Pointwise
+from manyhot.losses.pseudo_labels import AsymmetricPseudoLabels
 from manyhot.losses.rowwise import RowCosts, Rowwise
+from manyhot.losses.single_positive import ROLE, ExpectedPositives
 from manyhot.losses.table import LOSSES
 
 TRAINING_COUNTS = ("label_counts", "num_rows", "propensity")
@@ -163,6 +165,8 @@ def _entries(section: str) -> dict[str, str]:
 def _soft(kind: type[MultiLabelLoss]) -> str:
     if issubclass(kind, Pointwise):
         return "the expected cost" if kind.soft is None else "inside the formula"
+    if issubclass(kind, (ExpectedPositives, ROLE, AsymmetricPseudoLabels)):
+        return "the expected cost"
     return (
         "counts on both sides by its share" if issubclass(kind, (Rowwise, RowCosts)) else "a share of a hit"
     )

@@ -46,7 +46,7 @@ NOTES: Mapping[str, Note] = MappingProxyType(
         "gce": Note(
             "(1 - t^q) / q, t the p of the truth",
             "Wrong labels in the training set: a cell that looks wrong pulls less.",
-            "Learns slowly from a bad start, because there everything looks wrong.",
+            "Gives rare labels up, whose positives look wrong: there q=0.3, or pos_weight='balanced'.",
         ),
         "focal": Note(
             "y (1 - p)^gamma sp(-z) + (1 - y) p^gamma sp(z)",
@@ -123,7 +123,7 @@ NOTES: Mapping[str, Note] = MappingProxyType(
         "mae": Note(
             "|p - y|",
             "A baseline that wrong labels hardly move.",
-            "Trains slowly and gives rare labels up.",
+            "Trains slowly and gives rare labels up; pos_weight='balanced' helps.",
         ),
         "zlpr": Note(
             "sp(LSE over P of -z) + sp(LSE over N of z)",
