@@ -61,12 +61,12 @@ def test_soft_and_sigmoid_f1(average):
 def test_double_soft_f1_is_the_mean_over_both_answers(average):
     p = 1 / (1 + np.exp(-LOGITS))
     expected = (f_of(p, TARGETS, average) + f_of(1 - p, 1 - TARGETS, average)) / 2
-    assert value(SoftF1(average, double=True), LOGITS, TARGETS) == pytest.approx(expected)
+    assert value(SoftF1(average, both_sides=True), LOGITS, TARGETS) == pytest.approx(expected)
     rows = np.array([1, 1, 2, 4] + [1] * 26)
     if average != "samples":
         copies = np.repeat(p, rows, 0), np.repeat(TARGETS, rows, 0)
         expected = (f_of(*copies, average) + f_of(1 - copies[0], 1 - copies[1], average)) / 2
-        loss = SoftF1(average, double=True)
+        loss = SoftF1(average, both_sides=True)
         assert value(loss, LOGITS, TARGETS, row_weight=rows.astype(float)) == pytest.approx(expected)
 
 

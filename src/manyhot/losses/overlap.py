@@ -34,7 +34,7 @@ class Overlap(MultiLabelLoss):
     average: str
     skip_empty: bool
     epsilon: float
-    double: bool = False
+    both_sides: bool = False
 
     @abstractmethod
     def score(self, hits: Tensor, predicted: Tensor, existing: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class Overlap(MultiLabelLoss):
         existing = self._added(own, mass, z.shape[1])
         counted = existing > 0 if self.skip_empty else self._known_units(cells)
         scores = self.score(hits, predicted, existing)
-        if self.double:
+        if self.both_sides:
             size = self._summed(unit) + self._added(own, mass - plain, z.shape[1])
             rest = self.score(size - predicted - existing + hits, size - predicted, size - existing)
             scores = (scores + rest) / 2
@@ -105,7 +105,8 @@ class SoftF1(Overlap):
         beta: > 0; above 1 a missed positive costs more than a false one.
         skip_empty: leave units without positives out.
         epsilon: keeps 0 / 0 at 0, > 0.
-        double: the mean of this F and of that of not applying, so that units without positives teach too.
+        both_sides: the mean of this F and of that of not applying, so that units without positives teach too
+            (double soft F1).
 
     Source:
         The soft F of sigmoid outputs in general use; samples and beta = 1: the Dice loss of Milletari et al.,
@@ -118,14 +119,15 @@ class SoftF1(Overlap):
         beta: float = 1.0,
         skip_empty: bool = False,
         epsilon: float = 1e-16,
-        double: bool = False,
+        both_sides: bool = False,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
         self.average = _check.one_of("average", average, AVERAGES)
         _check.at_least("beta", beta, 1e-6)
         _check.at_least("epsilon", epsilon, 1e-30)
-        self.beta, self.skip_empty, self.epsilon, self.double = beta, skip_empty, epsilon, double
+        self.beta, self.skip_empty, self.epsilon = beta, skip_empty, epsilon
+        self.both_sides = both_sides
 
     def score(self, hits: Tensor, predicted: Tensor, existing: Tensor) -> Tensor:
         """F-beta."""
