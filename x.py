@@ -35,7 +35,7 @@ STAMP = VENV / ".manyhot-stamp"
 COMMANDS = {
     "setup": [],
     "demo": [[PYTHON, "-m", "manyhot", "demo"]],
-    "test": [[PYTHON, "-m", "pytest"]],
+    "test": [[PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile"]],
     "check": [
         [PYTHON, "-m", "ruff", "check", "."],
         [PYTHON, "-m", "ruff", "format", "--check", "."],
