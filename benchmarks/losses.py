@@ -35,7 +35,7 @@ from manyhot.losses import make_loss
 
 SIZES = ("512x1000", "256x10000", "64x131072")
 LOSSES = ("bce", "asl", "focal", "zlpr", "two-way", "db", "margin", "soft-margin")
-CURVE_SIZES = [(64, 1 << k) for k in range(8, 21, 2)] + [(1 << k, 1024) for k in range(4, 17, 2)]
+CURVE_SIZES = sorted({*((64, 1 << k) for k in range(8, 21, 2)), *((1 << k, 1024) for k in range(4, 17, 2))})
 POSITIVES = 5  # in a row
 
 Step = Callable[[], Any]
@@ -180,7 +180,7 @@ def draw(points: list[dict[str, Any]], threads: int, path: Path) -> None:
 
     figure, panes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
     for pane, fixed, axis in zip(panes, (("rows", 64), ("labels", 1024)), ("labels", "rows"), strict=True):
-        shown = [point for point in points if point[fixed[0]] == fixed[1]]
+        shown = sorted((p for p in points if p[fixed[0]] == fixed[1]), key=lambda p, axis=axis: p[axis])
         for name in dict.fromkeys(point["loss"] for point in shown):
             own = [point for point in shown if point["loss"] == name]
             pane.loglog([p[axis] for p in own], [p["ms"] for p in own], "o-", label=name, base=2)
