@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.sparse import csr_array
 
+from manyhot.decide.scores import shape_of
+
 BLOCK = 2048  # rows multiplied at a time; their sums are kept in double
 
 
@@ -69,7 +71,7 @@ def _normal_equations(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gram matrix (features, features) and right-hand side (features, labels)."""
     rows, width = features.shape
-    gram, wanted = np.zeros((width, width)), np.zeros((width, positive.shape[1]))
+    gram, wanted = np.zeros((width, width)), np.zeros((width, shape_of(positive)[1]))
     for begin in range(0, rows, BLOCK):
         block = features[begin : begin + BLOCK]
         weighted = block * row_weight[begin : begin + BLOCK, None].astype(features.dtype)
