@@ -88,12 +88,39 @@ def test_what_a_stream_cannot_do_is_refused():
         Stream(5, ["lrap"]).update(targets, decisions=decisions)
     with pytest.raises(InputError, match=r"scores in \[0, 1\]"):
         Stream(5, ["auc_macro"]).update(targets, 3 * scores)
-    with pytest.raises(InputError, match=r"calibration metrics need scores in \[0, 1\]"):
+    with pytest.raises(InputError, match=r"ece needs scores in \[0, 1\]"):
         Stream(5, ["ece"]).update(targets, 3 * scores)
     with pytest.raises(ShapeError, match="streams of one make"):
         Stream(5, ["lrap"]) + Stream(4, ["lrap"])
     with pytest.raises(OptionError, match="bounds are known for ap_macro, ap_micro"):
         Stream(5, ["lrap"]).bounds("lrap")
+
+
+@pytest.mark.parametrize("metric", ["ece", "ap_macro"])
+def test_a_refused_batch_leaves_no_trace(metric):
+    targets, scores, decisions, _ = rows(0)
+    stream, clean = (Stream(5, ["f1_macro", "lrap", metric]) for _ in range(2))
+    with pytest.raises(InputError, match=rf"{metric} needs scores in \[0, 1\]"):
+        stream.update(targets[:9], 3 * scores[:9], decisions[:9])
+    for each in (stream, clean):
+        each.update(targets, scores, decisions)
+    assert stream.values() == clean.values()
+    assert stream.rows == len(targets)
+
+
+@pytest.mark.parametrize(
+    ("metric", "option", "one", "two"),
+    [
+        ("f1_macro", "space", LabelSpace(tuple("abcde")), LabelSpace(tuple("edcba"))),
+        ("f1_macro", "space", LabelSpace(tuple("abcde")), None),
+        ("cost", "costs", (1, 1), (1, [1, 1, 1, 1, 9])),
+        ("psp@1", "train", np.eye(5), np.ones((5, 5))),
+    ],
+)
+def test_streams_that_count_otherwise_are_not_joined(metric, option, one, two):
+    first, second = (Stream(5, [metric], **{option: given}) for given in (one, two))
+    with pytest.raises(OptionError, match=f"these differ in {option}"):
+        first + second
 
 
 def test_batches_come_by_name():

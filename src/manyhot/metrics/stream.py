@@ -128,8 +128,9 @@ class Stream:
             wanted = "decisions" if metric.needs.startswith("decisions") else "scores"
             if (chosen if wanted == "decisions" else read) is None:
                 raise OptionError(f"{metric.name} needs {wanted}; pass {wanted}= with every batch")
-        if any(metric.needs == "probabilities" for metric in self.metrics) and not are_probabilities(read):
-            raise InputError("calibration metrics need scores in [0, 1]; sigmoid makes them of logits")
+        bounded = [each.name for each in self.metrics if each.needs == "probabilities" or each.name in BINNED]
+        if bounded and not are_probabilities(read):
+            raise InputError(f"{bounded[0]} needs scores in [0, 1]; sigmoid makes them of logits")
         batch = Measured(truth, read, chosen, weight, self._propensities)
         self.rows += len(truth)
         self._mass += float(weight.sum())
@@ -162,11 +163,25 @@ class Stream:
         return Bounds(**{key: self._binned(name, order) for key, order in ways.items()})
 
     def __add__(self, other: "Stream") -> "Stream":
-        """The stream that saw both streams' batches; order plays no part."""
-        mine = (self.labels, self.bins, [metric.name for metric in self.metrics])
-        theirs = (other.labels, other.bins, [metric.name for metric in other.metrics])
+        """The stream that saw both streams' batches; order plays no part.
+
+        Raises:
+            OptionError: they differ in space, costs or train.
+            ShapeError: they differ in labels, bins or metrics.
+        """
+        mine, theirs = ((each.labels, each.bins, [m.name for m in each.metrics]) for each in (self, other))
         if mine != theirs:
             raise ShapeError(f"only streams of one make can be joined, got {mine} and {theirs}")
+        given: dict[str, tuple[Any, Any]] = {
+            "costs": (self._costs, other._costs),
+            "train": (self._propensities, other._propensities),
+        }
+        differing = [] if self.space == other.space else ["space"]
+        differing += [option for option, pair in given.items() if not np.array_equal(*pair)]
+        if differing:
+            raise OptionError(
+                f"only streams of one make can be joined, these differ in {', '.join(differing)}"
+            )
         joined = copy(self)
         joined.rows = self.rows + other.rows
         joined._mass = self._mass + other._mass
@@ -190,7 +205,7 @@ class Stream:
         if isinstance(recipe, OfCosts):
             assert self._costs is not None, "_collectable lets no cost through without costs"
             paid = self._counts.fp @ self._costs[0] + self._counts.fn @ self._costs[1]
-            return paid / self._mass if self._mass else float("nan")
+            return float(paid / self._mass) if self._mass else float("nan")
         if isinstance(recipe, OfBins):
             return bucket_error(self._buckets)
         return self._binned(metric.name, 0.0)
@@ -199,8 +214,6 @@ class Stream:
         """Count cells into bins: all as negatives, then positive and unknown ones put right."""
         from manyhot.kernels.pooled import cell_values
 
-        if not are_probabilities(batch.scores):
-            raise InputError("binned metrics need scores in [0, 1]; sigmoid makes them of logits")
         truth, size = batch.targets, self._negative.shape
         cells = (batch.weight, batch.scores)
         self._negative += _histogram(*cells, size)
