@@ -1,10 +1,13 @@
 """Predictions read as lists of names and give scores on demand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.sparse import csr_array
 
 from manyhot.bundle.predictions import Predictions, best
 from manyhot.errors import OptionError, ShapeError
@@ -84,6 +87,20 @@ def test_best_is_a_floor_on_top_of_a_ranking(scores, topk, floor):
         assert len(columns) == min(topk, len(allowed))
         left_out = [scores[row, column] for column in set(allowed) - set(columns)]
         assert not left_out or max(left_out) <= min(scores[row, column] for column in columns)
+
+
+@pytest.mark.parametrize("limits", [{"topk": 3}, {"floor": 0.5}])
+def test_wide_scores_are_never_made_dense(limits):
+    rows, width, kept = 500, 100_000, 10
+    columns = np.tile(np.arange(kept, dtype=np.int32) * 9_000, rows)
+    values = np.tile(np.linspace(0.05, 0.95, kept, dtype=np.float32), rows)
+    scores = csr_array((values, columns, np.arange(rows + 1) * kept), shape=(rows, width))
+    tracemalloc.start()
+    chosen = best(scores, **limits)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert chosen.rows([0]).to_index_lists() == [[c * 9_000 for c in range(7 if "topk" in limits else 5, 10)]]
+    assert peak < rows * width  # a byte a cell
 
 
 @pytest.mark.parametrize(

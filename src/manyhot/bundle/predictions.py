@@ -105,11 +105,14 @@ def best(scores: ScoreMatrix, topk: int | None = None, floor: float | None = Non
         topk: labels a row at most, >= 1; None for no limit.
         floor: lowest score that counts, in [0, 1]; None for no floor.
     """
+    from manyhot.decide.cuts import assigned
     from manyhot.decide.top_k import highest
 
     if topk is not None:
         _check.at_least("topk", topk, 1)
     if floor is not None:
         _check.between("floor", floor, 0, 1)
-    width = scores.shape[1]
-    return highest(scores, min(topk or width, width), 0.0 if floor is None else floor)
+    width, lowest = scores.shape[1], 0.0 if floor is None else floor
+    if topk is None:
+        return assigned(scores, np.full(width, lowest, scores.dtype))  # so float32 0.7 reaches 0.7
+    return highest(scores, min(topk, width), lowest)
