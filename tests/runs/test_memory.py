@@ -57,7 +57,9 @@ def test_parts_are_what_they_are_by_hand():
     assert plan.training["validation scores"] == 100 * 100 * 8
     assert plan.training["hidden vectors"] == 50 * (3 * 32) * 4 * 2
     assert plan.judging["scores"] == 200 * 100 * 8 * 3
-    assert plan.peak == sum(plan.training.values()) > plan.training["this process"] > 5e7
+    assert plan.judging["cuts"] == pytest.approx((LABELS * 301 + 300) * 460, rel=0.01)
+    assert plan.peak == max(sum(plan.training.values()), sum(plan.judging.values()))
+    assert plan.training["this process"] > 5e7
     assert plan.batch_size == 50
     assert plan.epochs == 1
 
@@ -74,12 +76,11 @@ def test_the_plain_head_holds_all_logits_and_the_sentence_says_what_is_done():
     assert average["best weights"] == 3 * fused.training["best weights"]
 
 
-def test_with_whole_matrices_it_counts_dense_targets_and_scores():
+def test_with_whole_matrices_it_counts_every_score():
     plan = planned(wide_table(20_000), encoder_options={"hidden": [8]})
-    targets, scores_and_logits = 800 * 20_000 * 4, 2 * 100 * 20_000 * 4
-    kept = 100 * 100 * 8
-    assert plan.plain - plan.peak == pytest.approx(targets + scores_and_logits - kept, rel=0.01)
-    assert "with whole matrices" in plan.sentence
+    assert plan.judging["cuts"] > sum(plan.training.values()) - plan.training["this process"]
+    whole, kept = 200 * 20_000 * 4 * 3, 200 * 100 * 8 * 3  # of the tuning and the test rows
+    assert plan.plain - plan.peak == whole - kept
 
 
 def test_every_optimiser_has_its_number_of_slots():

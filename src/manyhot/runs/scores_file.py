@@ -73,7 +73,7 @@ def _kept(scores: ScoreMatrix) -> tuple[NDArray[np.integer[Any]], FloatArray]:
     rows, width = scores.shape
     if not issparse(scores) and rows * width <= ALL_CELLS:
         return np.broadcast_to(np.arange(width), (rows, width)), scores
-    kept = scores if issparse(scores) else best_of(scores, BEST)
+    kept: Any = scores if issparse(scores) else best_of(scores, BEST)
     values: FloatArray = kept.data.reshape(rows, -1)
     columns: NDArray[np.integer[Any]] = kept.indices.reshape(rows, -1)
     order = np.argsort(-values, axis=1, kind="stable")
