@@ -22,9 +22,10 @@ LABELS, ROWS = 2_500, 1_000
 
 
 def wide_table(labels: int = LABELS, rows: int = ROWS, part: bool = True) -> Table:
-    """Texts with one word a label, three labels a row, of 3,000 words at most."""
+    """Texts with a word for each of their labels, up to three, whose frequencies fall like 1 / rank."""
     rng = np.random.default_rng(0)
-    own = [np.unique(rng.integers(0, labels, 3)) for _ in range(rows)]
+    share = 1 / np.arange(3, labels + 3)
+    own = [np.unique(rng.choice(labels, 3, p=share / share.sum())) for _ in range(rows)]
     texts = [" ".join(f"word{label % 3000}" for label in each) for each in own]
     space = LabelSpace(tuple(f"label {number}" for number in range(labels)))
     parts = (
@@ -166,7 +167,7 @@ print(json.dumps([planned[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ],
     ids=["heavy head", "light head"],
 )
-def test_the_peak_is_within_a_third_of_what_a_process_takes(options, tmp_path):
+def test_the_peak_of_a_process_is_within_a_factor_of_one_and_a_half(options, tmp_path):
     (tmp_path / "tests_of_memory.py").write_text(Path(__file__).read_text())
     out = subprocess.run(
         [sys.executable, "-c", FIT, json.dumps(options), str(tmp_path / "run")],
@@ -174,4 +175,4 @@ def test_the_peak_is_within_a_third_of_what_a_process_takes(options, tmp_path):
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     estimate, measured = json.loads(out.splitlines()[-1])
-    assert measured / 1.33 < estimate < measured * 1.33
+    assert measured / 1.5 < estimate < measured * 1.5
