@@ -16,12 +16,15 @@ import os
 import sys
 import tempfile
 import textwrap
+import threading
 from functools import cache
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
 from manyhot.kernels.formula import Formula, helpers
+
+_loading = threading.RLock()  # a module is in sys.modules before it is whole
 
 
 def definitions(formulas: dict[str, Formula]) -> str:
@@ -47,16 +50,17 @@ def module_of(text: str, surroundings: str) -> ModuleType:
         surroundings: what the machine code depends on beside it.
     """
     name = "manyhot_kernel_" + hashlib.sha256((text + surroundings).encode()).hexdigest()[:24]
-    if name in sys.modules:
-        return sys.modules[name]
-    path = _kept(cache_folder(), name, text)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    with _loading:
+        if name in sys.modules:
+            return sys.modules[name]
+        path = _kept(cache_folder(), name, text)
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
 
 
 @cache
