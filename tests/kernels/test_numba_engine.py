@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from manyhot.errors import OptionError
 from manyhot.kernels import numba_engine, pool
 from manyhot.kernels import pointwise as chooser
 from manyhot.kernels.pointwise import use_engine
@@ -73,6 +74,18 @@ def test_half_precision(dtype, monkeypatch):
     expected = answer("torch", BCE(reduction="sum"), logits.double(), targets)
     torch.testing.assert_close(value, expected[0], rtol=3e-6, atol=0)
     torch.testing.assert_close(gradient, expected[1], rtol=0.01, atol=1e-3)
+
+
+@pytest.mark.parametrize("engine", ["torch", "numba"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_gradient_scaler_saves_what_float16_would_lose(engine, sparse):
+    logits = torch.full((64, 1024), -9.0, dtype=torch.float16, requires_grad=True)
+    targets = torch.zeros(64, 1024)
+    with use_engine(engine):
+        value = BCE()(logits, Targets.from_dense(targets.numpy()) if sparse else targets)
+    (2.0**16 * value).backward()
+    expected = torch.full((), -9.0, dtype=torch.float64).sigmoid()  # 2^16 cells, whose mean takes 2^16 away
+    torch.testing.assert_close(logits.grad.double(), expected.expand(64, 1024), rtol=1e-3, atol=0)
 
 
 def test_constants_per_label_and_per_row():
@@ -165,6 +178,12 @@ def test_small_batches_are_left_to_torch():
     assert not chooser.suits_numba(torch.zeros(8, 8))
     assert chooser.suits_numba(torch.zeros(128, 128))
     assert not chooser.suits_numba(torch.zeros(128, 128, device="meta"))
+
+
+def test_an_unknown_engine_in_the_environment_is_an_error(monkeypatch):
+    monkeypatch.setenv("MANYHOT_ENGINE", "Numba")
+    with pytest.raises(OptionError, match=r"MANYHOT_ENGINE must be one of .+, got 'Numba'; did you mean"):
+        BCE()(torch.zeros(2, 3), torch.zeros(2, 3))
 
 
 def test_a_formula_without_source_runs_on_torch_and_says_so_once(caplog):

@@ -38,17 +38,34 @@ def total(
     Raises:
         OSError, SyntaxError, NumbaError: the formulas cannot be compiled.
     """
-    sparse = cells if isinstance(cells, SparseCells) else compressed(cells.dense())
+    sparse = _sparse(cells)
     scale = float(scale_of(reduction, sparse.shape[0], _known(sparse)))
     z = logits.detach().contiguous()
-    work = _Work(sparse, curves, np.float64 if z.dtype == torch.float64 else np.float32, scale)
     slopes = room_like(z) if want_slopes else None
+    return _run(z, sparse, curves, slopes, scale) * scale, scale, slopes
+
+
+def slopes_of(logits: Tensor, cells: Cells, curves: Curves, factor: Tensor) -> Tensor:
+    """Derivative of every cell's cost by its logit, times a 0-d factor, in the dtype of the logits."""
+    z = logits.detach().contiguous()
+    slopes = room_like(z)
+    _run(z, _sparse(cells), curves, slopes, float(factor))
+    return slopes
+
+
+def _sparse(cells: Cells) -> SparseCells:
+    return cells if isinstance(cells, SparseCells) else compressed(cells.dense())
+
+
+def _run(z: Tensor, cells: SparseCells, curves: Curves, slopes: Tensor | None, scale: float) -> float:
+    """Summed cost, NaN if a known logit is not finite; the slopes are written, scaled."""
+    work = _Work(cells, curves, np.float64 if z.dtype == torch.float64 else np.float32, scale)
     if z.dtype in HALVES:
         finite = _by_halves(work, z, slopes)
     else:
         out = None if slopes is None else slopes.numpy()
         finite = over_rows(lambda first, last: work.run(z.numpy(), out, first, last), z.shape[0], z.numel())
-    return (float(work.sums.sum()) * scale if all(finite) else float("nan")), scale, slopes
+    return float(work.sums.sum()) if all(finite) else float("nan")
 
 
 def _known(cells: SparseCells) -> int:

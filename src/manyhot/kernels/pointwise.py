@@ -36,6 +36,9 @@ def use_engine(name: Engine) -> Iterator[None]:
     Triton for CUDA batches, and also for CPU batches where TRITON_INTERPRET=1 stood when Triton was imported.
     Every engine leaves to torch what it does not run on. The environment variable MANYHOT_ENGINE chooses for
     a whole process.
+
+    Raises:
+        OptionError: none of these names; one in MANYHOT_ENGINE is told by the first batch.
     """
     token = _engine.set(_check.one_of("engine", name, ENGINES))
     try:
@@ -90,7 +93,8 @@ def suits_triton(logits: Tensor) -> bool:
 
 
 def _chosen_engine() -> str:
-    return _engine.get() or os.environ.get("MANYHOT_ENGINE", "auto")
+    chosen = _engine.get()
+    return chosen or _check.one_of("MANYHOT_ENGINE", os.environ.get("MANYHOT_ENGINE", "auto"), ENGINES)
 
 
 @cache
@@ -132,12 +136,13 @@ class Total(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, cells: Cells, curves: Curves, reduction: str) -> Tensor:
         """Sum the costs and keep the slopes, both scaled by the reduction."""
         # Slopes scaled for a large batch are 0 in float16 unless the factor of a gradient scaler comes first.
-        late = logits.dtype == torch.float16 and suits_triton(logits)
-        want_slopes = ctx.needs_input_grad[0] and not late
+        want_slopes = ctx.needs_input_grad[0] and logits.dtype != torch.float16
         cost, ctx.scale, ctx.slopes = _total(logits, cells, curves, reduction, want_slopes)
         ctx.save_for_backward(logits)
         ctx.cells, ctx.curves = cells, curves
-        ctx.by_triton = suits_triton(logits) and ("triton", *curves.all_formulas()) not in _REFUSED
+        name, engine = _compiling_engine(logits)
+        ctx.engine = None if (name, *curves.all_formulas()) in _REFUSED else engine
+        ctx.by_triton = ctx.engine is not None and name == "triton"
         return cost.to(torch_engine.computed(logits[:0]).dtype)
 
     @staticmethod
@@ -148,11 +153,8 @@ class Total(torch.autograd.Function):
         differentiable = torch.is_grad_enabled()
         if slopes is not None and not differentiable:
             return _multiplied(slopes, gradient, ctx.by_triton), None, None, None
-        if ctx.by_triton and not differentiable:
-            from manyhot.kernels import triton_engine
-
-            slopes = triton_engine.slopes_of(logits, ctx.cells, ctx.curves, gradient * ctx.scale)
-            return slopes, None, None, None
+        if ctx.engine is not None and not differentiable:
+            return ctx.engine.slopes_of(logits, ctx.cells, ctx.curves, gradient * ctx.scale), None, None, None
         slopes = torch_engine.cell_slopes(logits, ctx.cells, ctx.curves)
         return (slopes * (gradient * ctx.scale)).to(logits.dtype), None, None, None
 
