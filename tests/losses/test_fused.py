@@ -243,6 +243,30 @@ def test_autocast_says_what_the_products_are_in():
     assert_same((found[0],), (expected[0],), 1e-7)
 
 
+def test_autocast_leaves_float64_alone():
+    given, y = layer(), targets()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert_same(fused(BCE(), given, y), unfused(BCE(), given, y))
+
+
+@pytest.mark.parametrize("name", ["bce", "zlpr", "softmax", "dsm"])
+def test_a_gradient_scaler_saves_what_float16_would_lose(name):
+    draw = torch.Generator().manual_seed(0)
+    hidden, weight = (torch.randn(n, 8, generator=draw).half() / 2 for n in (32, 40_000))
+    y = [[3 * row] for row in range(32)]  # the other labels have slopes of about 1e-6
+    gradients = []
+    for dtype in (torch.float16, torch.float64):
+        own = [t.detach().to(dtype).requires_grad_() for t in (hidden, weight)]
+        if dtype == torch.float16:
+            value = FusedLinearLoss(name)(own[0], own[1], y)
+        else:
+            value = make_loss(name)(functional.linear(*own), y)
+        (2.0**16 * value).backward()
+        gradients.append([own[0].grad.double(), own[1].grad[100:].double()])
+    for found, expected in zip(*gradients, strict=True):
+        assert (found - expected).norm() < 2e-3 * expected.norm()
+
+
 def test_losses_with_a_schedule_are_told_the_epoch():
     given, y = layer(), targets()
     loss = FusedLinearLoss("splc", memory=1)

@@ -78,6 +78,17 @@ def test_in_float32_too(name):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("made", [lambda: AdamWStep(0.1), lambda: AdafactorStep(0.1)])
+def test_vectors_of_a_wider_dtype_than_the_weight(made):
+    (weight, bias), step = layer(torch.float32), made()
+    fused = FusedLinearLoss("bce(reduction='batchmean')", step_in_backward=step)
+    for number in range(3):
+        hidden, y = batch(number)
+        fused(hidden, weight, y, bias).backward()
+    for found, expected in zip((weight, bias), ours(made(), torch.float32, steps=3), strict=False):
+        torch.testing.assert_close(found.detach(), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_adafactor_is_torchs_on_blocks_of_labels():
     weight, bias = layer()
     own = [t[a:b].detach().clone().requires_grad_() for t in (weight, bias) for a, b in BLOCKS]

@@ -255,6 +255,7 @@ class RowSumCosts(Costs):
 
     @override
     def slopes(self, head: Head, sink: Sink) -> None:
+        factor = sink.release_scale()
         for place, chunk in enumerate(self.chunks):
             weights = head.weights(chunk.part)
             z = head.logits(chunk.part, weights)
@@ -262,10 +263,11 @@ class RowSumCosts(Costs):
                 read = head.limited(z.requires_grad_())
                 sums, own = self._chunk_sums(read, chunk), self._chunk_positives(read, chunk)
             outputs = [sums[name] for name in self.moving]
-            shares = [self._share(name, sums[name].detach()).to(sums[name].dtype) for name in self.moving]
+            shares = [self._share(name, sums[name].detach()) for name in self.moving]
             if own is not None:
                 outputs.append(own.z)
-                shares.append(self.own_slopes[place].to(own.z.dtype))
+                shares.append(self.own_slopes[place])
+            shares = [(s * factor).to(o.dtype) for s, o in zip(shares, outputs, strict=True)]
             sink.take(chunk.part, torch.autograd.grad(outputs, z, shares)[0], weights)
 
     @override

@@ -83,6 +83,13 @@ class Sink(ABC):
             self.hidden.addmm_(slopes, weights)
         self.keep(part, slopes)
 
+    def release_scale(self) -> Tensor | float:
+        """What slopes are scaled with before they are taken: in half precision they may vanish without."""
+        if self.early:
+            return 1.0
+        scale, self.scale = self.scale, 1.0
+        return scale
+
     @abstractmethod
     def keep(self, part: slice, slopes: Tensor) -> None:
         """What is done for the weight and the bias."""

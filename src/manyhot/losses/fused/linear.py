@@ -185,11 +185,11 @@ def check_leaves(weight: Tensor, bias: Tensor | None) -> None:
 
 
 def product_dtype(hidden: Tensor, weight: Tensor) -> torch.dtype:
-    """What hidden and weight are multiplied in: the dtype of an active autocast, or the wider of both."""
-    kind = hidden.device.type
-    if torch.is_autocast_enabled(kind):
+    """The wider dtype of both, or that of an active autocast, which leaves float64 alone."""
+    kind, wider = hidden.device.type, torch.promote_types(hidden.dtype, weight.dtype)
+    if wider != torch.float64 and torch.is_autocast_enabled(kind):
         return torch.get_autocast_dtype(kind)
-    return torch.promote_types(hidden.dtype, weight.dtype)
+    return wider
 
 
 @dataclass(frozen=True, eq=False)

@@ -113,8 +113,9 @@ class ChunkStep(nn.Module, ABC):
             for kept in self.shapes(tuple(parameter.shape))
         }
         own = parameter[part]
-        exact = own.to(gradient.dtype)
-        self.apply_to(exact, gradient, memory)
+        precise = torch.promote_types(own.dtype, torch.float32)  # as what is remembered
+        exact = own.to(precise)
+        self.apply_to(exact, gradient.to(precise), memory)
         if exact.dtype != own.dtype:
             stochastic = self.rounding == "stochastic" and own.dtype == torch.bfloat16
             own.copy_(self._rounded(exact) if stochastic else exact)
