@@ -73,3 +73,11 @@ def test_all_labels_in_groups_needs_no_other_rule():
 def test_without_groups_the_rule_is_the_plain_one():
     assert rule_for(LabelSpace(("a",)), goal="f1_micro", kind="global") == GlobalCut("f1_micro")
     assert rule_for(LabelSpace(("a",))) == PerLabelCut("f1_macro")
+
+
+def test_a_label_without_a_score_is_never_chosen():
+    space = LabelSpace(("a", "b", "c", "d"), groups=(Group("g", ("a", "b", "c")),))
+    scores = csr_array(np.array([[0, 0.2, 0.1, 0], [0, 0, 0, 0.9]]))
+    rule = GroupArgmax().fit(scores, [["b"], ["d"]], space=space)
+    assert rule.decide(scores).to_index_lists()[0][:1] == [1]
+    assert not set(rule.decide(scores).to_index_lists()[1]) & {0, 1, 2}

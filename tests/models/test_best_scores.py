@@ -47,9 +47,21 @@ def test_equal_to_sorting_all_scores(encoder, cells, monkeypatch):
 def test_exclusive_groups_are_compared_by_their_softmax():
     space = LabelSpace(NAMES, groups=(Group("g", NAMES[:40]),))
     model = model_of(space=space)
-    np.testing.assert_allclose(
-        model.best_scores(INPUTS, k=3).toarray(), highest(model.scores(INPUTS), 3), rtol=1e-6
-    )
+    scores = model.scores(INPUTS)
+    expected = np.hstack([highest(scores[:, :40], 1), highest(scores[:, 40:], 2)])
+    np.testing.assert_allclose(model.best_scores(INPUTS, k=3).toarray(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "linear"])
+def test_the_highest_label_of_a_group_is_kept_however_low(encoder, monkeypatch):
+    monkeypatch.setattr("manyhot.models.model.WIDE", 60)
+    monkeypatch.setattr("manyhot.models.model.KEPT", 4)
+    groups = (Group("g", NAMES[:9]), Group("h", NAMES[9:12], allow_none=True))
+    model = model_of(encoder, LabelSpace(NAMES, groups=groups))
+    torch.nn.init.constant_(model.head.layer.bias[12:], 9.0)
+    scores = model.scores(INPUTS)
+    expected = np.hstack([highest(scores[:, :9], 1), highest(scores[:, 9:12], 1), highest(scores[:, 12:], 4)])
+    np.testing.assert_allclose(model.kept_scores(INPUTS, 0).toarray(), expected, rtol=1e-6)
 
 
 def test_no_more_are_kept_than_there_are_labels():

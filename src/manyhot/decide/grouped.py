@@ -108,11 +108,14 @@ class GroupChoice(Decision):
 
 
 def _chosen(scores: ScoreMatrix, cut: float) -> csr_array:
-    """CSR (rows, group's labels) with the first highest label of each row whose score reaches the cut."""
+    """CSR (rows, group's labels) with the first highest label of each row whose score reaches the cut.
+
+    A label without a score, absent from CSR, is never chosen.
+    """
     dense = absent_lowest(scores)
     rows = np.arange(len(dense))
     best = dense.argmax(axis=1) if len(dense) else np.zeros(0, np.int64)
-    kept = dense[rows, best] >= cut
+    kept = (dense[rows, best] >= cut) & (dense[rows, best] > -np.inf)
     starts = np.concatenate([[0], np.cumsum(kept)])
     return csr_array((np.ones(int(kept.sum()), np.float32), best[kept], starts), shape=dense.shape)
 

@@ -55,6 +55,9 @@ class Head(nn.Module):
     def best(self, hidden: Any, k: int) -> tuple[Tensor, Tensor]:
         """Columns and scores (rows, k) of the k highest labels of each row, highest first.
 
+        The highest label of each exclusive group comes before all others, since a rule chooses one of a group
+        however low it is.
+
         The labels are walked in chunks; only exclusive groups and compressed rows need all logits of these
         rows at once.
 
@@ -63,8 +66,9 @@ class Head(nn.Module):
             k: at most the number of labels.
         """
         if self._groups or isinstance(self.layer, SparseLinear):
-            values, columns = self.scores(self(hidden)).topk(k)
-            return columns, values
+            scores = self.scores(self(hidden))
+            columns = self._groups_first(scores).topk(k).indices
+            return columns, scores.gather(1, columns)
         weight, bias = self.layer.weight, self.layer.bias
         chunk = max(k, CHUNK_CELLS // max(1, len(hidden)))
         values, columns = (
@@ -79,6 +83,14 @@ class Head(nn.Module):
             values, order = values.topk(min(k, stop))
             columns = columns.gather(1, order)
         return columns, torch.sigmoid(values.float())
+
+    def _groups_first(self, scores: Tensor) -> Tensor:
+        """The scores with 1 added to the highest label of each exclusive group."""
+        for columns, _ in self._groups:
+            columns = columns.to(scores.device)
+            highest = columns[scores[:, columns].argmax(dim=1, keepdim=True)]
+            scores = scores.scatter_add(1, highest, torch.ones_like(highest, dtype=scores.dtype))
+        return scores
 
     @torch.no_grad()
     def start_at_prior(self, space: LabelSpace, targets: Targets) -> None:

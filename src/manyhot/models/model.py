@@ -168,11 +168,15 @@ class Model(nn.Module):
     def kept_scores(self, inputs: Any, least: int = KEPT) -> ScoreMatrix:
         """Scores to decide and to measure by: all of them; of a wide label space the 100 best of each row.
 
+        Beside them room is made for the highest label of each exclusive group.
+
         Args:
             inputs: raw inputs, or prepared rows.
             least: keep at least so many of each row.
         """
-        return self.best_scores(inputs, max(KEPT, least)) if self.is_wide else self.scores(inputs)
+        if not self.is_wide:
+            return self.scores(inputs)
+        return self.best_scores(inputs, max(KEPT, least) + len(self.space.groups))
 
     @torch.no_grad()
     def best_scores(self, inputs: Any, k: int = KEPT, batch_size: int = 256) -> csr_array:
