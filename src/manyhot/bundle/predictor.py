@@ -46,7 +46,7 @@ class Predictor:
 
     @property
     def kind(self) -> "Kind":
-        """What the model reads: columns, sparse, text or image."""
+        """What the model reads: columns, sparse, text, mixed or image."""
         return cast("Kind", self.model.preparation.reads)
 
     def scores(self, rows: Any) -> FloatArray:
@@ -55,7 +55,7 @@ class Predictor:
 
     def kept_scores(self, rows: Any) -> ScoreMatrix:
         """The scores to decide by: all, or of a wide label space the best of each row as CSR."""
-        return self.model.kept_scores(inputs_of(rows, self.kind))
+        return self.model.kept_scores(inputs_of(rows, self.kind), self.rule.least_scores)
 
     def decide(self, scores: Any) -> Targets:
         """The label set of each row of scores, by the fitted rule."""
@@ -83,8 +83,8 @@ class Predictor:
             OptionError: topk < 1, or floor outside [0, 1].
         """
         inputs = inputs_of(rows, self.kind)
-        scores = self.model.kept_scores(inputs, topk or 0)
         fitted = topk is None and floor is None
+        scores = self.model.kept_scores(inputs, self.rule.least_scores if fitted else topk or 0)
         decisions = self.decide(scores) if fitted else best(scores, topk, floor)
         return Predictions(self.space, row_ids if row_ids is not None else _names(inputs), scores, decisions)
 

@@ -136,6 +136,11 @@ class CalibratedDecision(Decision):
     calibrator: Calibrator
     rule: Decision
 
+    @property
+    def least_scores(self) -> int:
+        """As many as the other rule."""
+        return self.rule.least_scores
+
     def _decide(self, scores: ScoreMatrix) -> Targets:
         return self.rule.decide(self.calibrator.probabilities(scores))
 

@@ -98,6 +98,11 @@ class GainAtK(Decision):
     slope: NDArray[np.float64]
     offset: NDArray[np.float64]
 
+    @property
+    def least_scores(self) -> int:
+        """k."""
+        return self.k
+
     def _decide(self, scores: ScoreMatrix) -> Targets:
         if isinstance(scores, csr_array):
             gains = csr_array(scores @ diags_array(self.slope))

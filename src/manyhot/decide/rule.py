@@ -67,6 +67,11 @@ class Decision(ABC):
         """
         return self._decide(as_scores(scores, self.space.names))
 
+    @property
+    def least_scores(self) -> int:
+        """So many of a row's highest scores it asks for, where not all are given."""
+        return 0
+
     def check_rows(self, rows: Iterable[Any], *, allow_tuned_rows: bool = False) -> bool:
         """Refuse to be evaluated on rows that it was tuned on.
 

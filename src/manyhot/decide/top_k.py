@@ -62,6 +62,11 @@ class Highest(Decision):
     k: int
     floor: float = -np.inf
 
+    @property
+    def least_scores(self) -> int:
+        """k."""
+        return self.k
+
     def _decide(self, scores: ScoreMatrix) -> Targets:
         return highest(scores, self.k, self.floor)
 
@@ -105,6 +110,11 @@ class NeverEmpty(Decision):
     kind: ClassVar[str] = "at_least_one"
 
     rule: Decision
+
+    @property
+    def least_scores(self) -> int:
+        """As many as the other rule."""
+        return self.rule.least_scores
 
     def _decide(self, scores: ScoreMatrix) -> Targets:
         decided = self.rule.decide(scores)
