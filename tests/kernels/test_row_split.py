@@ -49,6 +49,15 @@ def test_every_row_wise_loss(name):
             assert_agrees(loss, logits, form)
 
 
+@pytest.mark.parametrize("name", ["zlpr", "softmax"])
+def test_a_label_without_weight_hides_no_other_however_high(name):
+    logits, targets = batch()
+    logits[:, 7], targets[:, 7] = 300.0, 0
+    weights = torch.ones(LABELS)
+    weights[7] = 0
+    assert_agrees(make_loss(name, label_weight=weights), logits, targets)
+
+
 def test_hidden_logits_may_be_nan_and_others_may_not():
     logits, targets = batch()
     unknown = torch.zeros(ROWS, LABELS, dtype=torch.bool)

@@ -206,6 +206,15 @@ def test_row_wise_losses(name, unknown):
             assert_agrees(make_loss(name, label_weight=weights), logits, form)
 
 
+@pytest.mark.parametrize("name", ["zlpr", "softmax"])
+def test_a_label_without_weight_hides_no_other_however_high(name):
+    logits, targets = batch()
+    logits[:, 7], targets[:, 7] = 300.0, 0
+    weights = torch.ones(LABELS)
+    weights[7] = 0
+    assert_agrees(make_loss(name, label_weight=weights), logits.clamp(-50, 300), targets)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_row_wise_losses_in_half_precision(dtype):
     logits, targets = batch()

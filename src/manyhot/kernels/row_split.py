@@ -88,7 +88,7 @@ def log_or_empty(summed: Tensor, shift: Tensor) -> Tensor:
 def _exponentials(
     z: Tensor, out: Tensor, cells: SparseCells, temperature: float, weight: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Highest logit of every row's plain negatives, float64, and the sum of their exponentials less it."""
+    """Highest logit of every row's plain negatives that weigh, float64; summed exponentials less it."""
     from manyhot.kernels.numba_engine import INFINITE, integers  # Numba is imported when there is work for it
     from manyhot.kernels.pool import over_rows
 
@@ -150,9 +150,14 @@ def exponentials(z, out, starts, labels, hidden_starts, hidden_labels, weights, 
         put(row, labels, starts[i], starts[i + 1], never)
         put(row, hidden_labels, hidden_starts[i], hidden_starts[i + 1], never)
         top = never
-        for j in range(row.shape[0]):
-            top = max(top, row[j])
-            largest = max(largest, size(row[j]))
+        if weights.shape[0]:
+            for j in range(row.shape[0]):
+                top = max(top, row[j] if weights[j] > real(0) else never)
+                largest = max(largest, size(row[j]))
+        else:
+            for j in range(row.shape[0]):
+                top = max(top, row[j])
+                largest = max(largest, size(row[j]))
         total = 0.0
         for c in range(0, row.shape[0], chunk):
             own = row[c : c + chunk]
@@ -160,7 +165,7 @@ def exponentials(z, out, starts, labels, hidden_starts, hidden_labels, weights, 
             if weights.shape[0]:
                 weight = weights[c : c + chunk]
                 for j in range(own.shape[0]):
-                    e = weight[j] * exp((own[j] - top) * factor)
+                    e = weight[j] * exp(min((own[j] - top) * factor, real(0)))  # above 0 where it weighs 0
                     part_sum += e
                     own[j] = e
             else:

@@ -147,13 +147,13 @@ def sums(
     temperature: "fp64", BLOCK: tl.constexpr,
 ):
     _, label, x, plain, _ = piece(z, width, pieces, positives, positive_edges, unknown, unknown_edges, BLOCK)
-    exponent = x / real(temperature)
-    top = tl.max(tl.where(plain, exponent, -1e30), 0)
-    total = tl.where(plain, tl.exp(exponent - top), 0.0)
+    mass = plain.to(KIND)
     if weight is not None:
-        total = total * tl.load(weight + label, mask=plain, other=0.0)
+        mass = tl.load(weight + label, mask=plain, other=0.0)
+    exponent = tl.where(mass > 0, x / real(temperature), -1e30)  # infinite times no weight would be NaN
+    top = tl.max(exponent, 0)
     tl.store(tops + tl.program_id(0), top)
-    tl.store(totals + tl.program_id(0), tl.sum(total, 0))
+    tl.store(totals + tl.program_id(0), tl.sum(mass * tl.exp(exponent - top), 0))
 
 
 @whole
@@ -166,8 +166,9 @@ def shares(
     )
     per_nat = 1.0 / real(temperature)
     exponent = x * per_nat - tl.load(logarithm + row)
-    share = tl.where(plain & (exponent < 1e29), tl.exp(exponent), 0.0)  # nothing of an empty sum
+    mass = plain.to(KIND)
     if weight is not None:
-        share = share * tl.load(weight + label, mask=plain, other=0.0)
+        mass = tl.load(weight + label, mask=plain, other=0.0)
+    share = tl.where((mass > 0) & (exponent < 1e29), mass * tl.exp(exponent), 0.0)  # nothing of an empty sum
     tl.store(slopes + row * width + label, share * (per_nat * tl.load(of_sums + row)), mask=there)
 """
