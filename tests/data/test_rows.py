@@ -78,8 +78,9 @@ def test_standard_input_is_json_lines(monkeypatch, text_schema):
 
 def test_bad_lines_on_standard_input_are_named(monkeypatch, text_schema):
     stdin(monkeypatch, ['{"body": "one"}', "oops"])
-    with pytest.warns(ManyhotWarning, match=r"1 row left out: standard input:2: not JSON"):
+    with pytest.warns(ManyhotWarning, match=r"1 row left out: standard input:2: not JSON") as told:
         inputs, ids = read_inputs("-", text_schema)
+    assert told[0].filename == __file__  # where the caller can mend it
     assert inputs == Texts(["one"])
     assert ids.tolist() == ["1"]
 
@@ -209,8 +210,11 @@ def test_one_bad_image_of_several_is_left_out_and_told(tmp_path):
         Images.of_paths([tmp_path / "good.png"]), Targets.from_index_lists([[0]], 1), LabelSpace(("a",))
     ).schema
     paths = [tmp_path / name for name in ("empty.png", "good.png", "cut.jpg")]
-    with pytest.warns(ManyhotWarning, match=r"2 rows left out: .*empty.png: is empty .*; .*cut.jpg: "):
+    with pytest.warns(
+        ManyhotWarning, match=r"2 rows left out: .*empty.png: is empty .*; .*cut.jpg: "
+    ) as told:
         inputs, ids = read_inputs(paths, schema)
+    assert told[0].filename == __file__
     assert (len(inputs), ids.tolist()) == (1, [str(paths[1])])
     with pytest.raises(InputError, match=r"cut.jpg"):
         read_inputs([paths[0], paths[2]], schema)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from inspect import currentframe
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -92,7 +93,7 @@ def _one(path: str | Path, schema: Schema, images: str | Path | None) -> tuple[I
         path = files[0][0]
     layout, warning = layout_of(path, head_of(path))
     if warning:
-        warnings.warn(warning, ManyhotWarning, stacklevel=4)
+        _warn(warning)
     if schema.kind == "image":
         if layout == "image":
             return _single_image(path)
@@ -209,8 +210,14 @@ def _without(
 def _tell(bad: Sequence[BadRow], notes: Sequence[str | None]) -> None:
     if bad:
         listed_rows = "; ".join(map(str, bad[:3])) + (f"; and {len(bad) - 3:,} more" if len(bad) > 3 else "")
-        told = f"{count(len(bad), 'row', 'rows')} left out: {listed_rows}"
-        warnings.warn(told, ManyhotWarning, stacklevel=5)
-    for note in notes:
-        if note:
-            warnings.warn(note, ManyhotWarning, stacklevel=5)
+        _warn(f"{count(len(bad), 'row', 'rows')} left out: {listed_rows}")
+    for note in filter(None, notes):
+        _warn(note)
+
+
+def _warn(text: str) -> None:
+    """Warn at the line that called this module, however deep in it we are."""
+    level, frame = 1, currentframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, ManyhotWarning, stacklevel=level)
