@@ -57,3 +57,5 @@ def test_columns_that_look_the_same_are_refused(tmp_path):
     path.write_text(f"size,{ONE},{TWO}\n" + "\n".join(f"{n},{n % 2},{n % 3 == 0:d}" for n in range(12)))
     with pytest.raises(InputError, match="look the same"):
         mh.read(path, labels=[ONE, TWO])
+    with pytest.raises(InputError, match=r"look the same, .* one label of the space: leave one of them out"):
+        mh.read(path, labels=[ONE, TWO], space=mh.LabelSpace((ONE, "tea")))

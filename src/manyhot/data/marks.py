@@ -117,11 +117,22 @@ def _merged(names: Sequence[str], codes: NDArray[np.int64]) -> tuple[list[str], 
 
 
 def _columns_in(space: LabelSpace, names: Sequence[str]) -> NDArray[np.int64]:
-    """Column of each name, whichever Unicode form it is in; -1 where the space lacks it."""
+    """Column of each name, whichever Unicode form it is in; -1 where the space lacks it.
+
+    Raises:
+        InputError: two names are one label of the space.
+    """
     place = {name: column for column, name in enumerate(space.names)}
     if any(name not in place and not name.isascii() for name in names):
         place |= {composed(name): column for column, name in enumerate(space.names)}
-    return np.array([place.get(name, place.get(composed(name), -1)) for name in names], np.int64)
+    columns = [place.get(name, place.get(composed(name), -1)) for name in names]
+    for one, other in ((group[0], group[1]) for group in lookalikes(names)):
+        if columns[names.index(one)] == columns[names.index(other)] >= 0:
+            raise InputError(
+                f"columns {one!r} and {other!r} look the same, with accents composed in two ways ({one!a}, "
+                f"{other!a}), and are one label of the space: leave one of them out, or rename it"
+            )
+    return np.array(columns, np.int64)
 
 
 def read_marks(batch: Batch, labels: LabelColumns) -> Marks:
