@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -67,7 +66,7 @@ class Result:
         return [self._record(name) for name in self.values]
 
     def to_columns(self, part: Part = "metrics") -> dict[str, list[Any]]:
-        """A table as columns, ready for any DataFrame.
+        """A table as columns, ready for any DataFrame: `polars.DataFrame(result.to_columns("labels"))`.
 
         Args:
             part: "metrics" has a row a metric, as `to_records`; "labels" a row a label, as `per_label`;
@@ -82,20 +81,6 @@ class Result:
         if part == "slices":
             records = [record for each in self.slices for record in each.to_records()]
         return {key: [record[key] for record in records] for key in (records[0] if records else ())}
-
-    def to_frame(self, part: Part = "metrics", *, library: str = "polars") -> Any:
-        """The same as a DataFrame.
-
-        Args:
-            part: as of `to_columns`.
-            library: "polars", or "pandas" where it is installed.
-
-        Raises:
-            OptionError: no such part or library.
-        """
-        return import_module(one_of("library", library, ("polars", "pandas"))).DataFrame(
-            self.to_columns(part)
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values that JSON can hold; NaN becomes None."""
