@@ -111,5 +111,5 @@ def snippets(rows: Any, width: int = 40) -> Iterator[str]:
     """The beginning of each text; nothing for other rows, whose names say enough."""
     texts = {"text": lambda: rows.values, "mixed": lambda: rows.texts.values}
     for text in texts.get(rows.kind, lambda: [""] * len(rows))():
-        short = " ".join(text.split())
-        yield short if len(short) <= width else f"{short[: width - 3]}..."
+        line = " ".join(text.split())
+        yield line if len(line) <= width else f"{line[: width - 3]}..."
