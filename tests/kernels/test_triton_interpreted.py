@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from manyhot.kernels.cells import SparseCells
 from manyhot.kernels.pointwise import use_engine
 from manyhot.labels import Targets
 from manyhot.losses import BCE, LOSSES, Asymmetric, DistributionBalanced, Pointwise, make_loss
@@ -48,6 +49,12 @@ def nothing_falls_back(caplog):
     assert not caplog.records
 
 
+@pytest.fixture(autouse=True)
+def listed_cells_stay_listed(monkeypatch):
+    """Batches as small as these would be spread to matrices, and the kernels of listed cells never run."""
+    monkeypatch.setattr("manyhot.kernels.triton_engine.MANY", 1)
+
+
 def answer(engine, loss, logits, targets, **beside):
     logits = logits.clone().requires_grad_()
     with use_engine(engine):
@@ -83,10 +90,16 @@ def test_dense_and_sparse_targets(reduction, unknown):
     assert_agrees(loss, hidden, Targets.from_dense(coded.numpy()))
 
 
+@pytest.mark.parametrize("many", [1, 64])
 @pytest.mark.parametrize("density", [0.0, 0.6])
-def test_no_positives_and_many(density):
+def test_no_positives_and_many(density, many, monkeypatch):
+    from manyhot.kernels import triton_engine
+
+    monkeypatch.setattr(triton_engine, "MANY", many)
     logits, targets = batch(density=density)
-    assert_agrees(Asymmetric(), logits, Targets.from_dense(targets.numpy()))
+    sparse = Targets.from_dense(targets.numpy())
+    assert triton_engine.few_listed(SparseCells.of(sparse, logits.device)) == (many == 1 or density == 0)
+    assert_agrees(Asymmetric(), logits, sparse)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3000, 1), (700, 3), (1, 4099), (2, 1024), (0, 5), (5, 0)])
