@@ -80,3 +80,10 @@ def test_data_files_are_no_split_files(folder, shared_data):
     assert is_split_file(folder / "small_trSplit.txt")
     for name in ("xmc_eurlex4k_labels/trn_X_Y.txt", "xmc_eurlex4k_labels/inv_prop.txt"):
         assert not is_split_file(native / name)
+
+
+def test_a_split_file_may_end_without_a_line_break(folder):
+    split = folder / "small_tstSplit.txt"
+    split.write_text("2 8\n4 1")
+    assert is_split_file(split)
+    assert np.flatnonzero(mh.read(folder).part == "test").tolist() == [1, 3]

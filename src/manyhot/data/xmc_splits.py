@@ -1,11 +1,12 @@
 """Split files of the extreme-classification repository: which rows of a file test, one column a split."""
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manyhot.data.files import bare_name, head_of, open_bytes
+from manyhot.data.files import bare_name, open_bytes
 from manyhot.data.piece import Piece
 from manyhot.errors import InputError, OptionError
 
@@ -16,7 +17,8 @@ def is_split_file(path: Path) -> bool:
     """Whether a .txt file holds whole numbers only, equally many in each line."""
     if bare_name(path)[1] != ".txt":
         return False
-    lines = [line.split() for line in head_of(path).split(b"\n")[:-1][:100] if line.strip()]
+    with open_bytes(path) as stream:
+        lines = [line.split() for line in islice(stream, 100) if line.strip()]
     return (
         len(lines) > 1
         and len({len(line) for line in lines}) == 1
