@@ -94,6 +94,11 @@ def test_columns_in_memory_that_hold_texts_are_found(path):
         assert run.metrics["exact"] > run.metrics.baseline["exact"] + 0.5
 
 
+def test_a_text_column_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="no text column 'body'; the frame has title, price"):
+        Mixed(pl.DataFrame({"title": ["some words"], "price": [1.0]}), ("title", "body"))
+
+
 def test_a_run_on_texts_and_columns_learns_from_both(path, tmp_path):
     run = mh.fit(path, out=tmp_path / "run")
     assert (

@@ -157,7 +157,8 @@ class Mixed:
         text: names of the text columns, to be joined; the model knows its own.
 
     Raises:
-        InputError: a column holds lists, dates or other things that are neither number nor category.
+        InputError: a column holds lists, dates or other things that are neither number nor category; no such
+            text column.
     """
 
     frame: "pl.DataFrame"
@@ -166,6 +167,9 @@ class Mixed:
 
     def __post_init__(self) -> None:
         Columns(self.frame)
+        absent = [name for name in self.text if name not in self.frame.columns]
+        if absent:
+            raise InputError(f"no text column {absent[0]!r}; the frame has {', '.join(self.names[:8])}")
 
     def __len__(self) -> int:
         return self.frame.height
