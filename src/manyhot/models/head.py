@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from manyhot.kernels.best_labels import best_labels
 from manyhot.labels import Group, LabelSpace, Targets
 from manyhot.models.layers import SparseLinear
 
@@ -71,17 +72,9 @@ class Head(nn.Module):
             return columns, scores.gather(1, columns)
         weight, bias = self.layer.weight, self.layer.bias
         chunk = max(k, CHUNK_CELLS // max(1, len(hidden)))
-        values, columns = (
-            hidden.new_empty(len(hidden), 0),
-            hidden.new_empty(len(hidden), 0, dtype=torch.int64),
-        )
-        for start in range(0, len(weight), chunk):
-            stop = min(start + chunk, len(weight))
-            logits = nn.functional.linear(hidden, weight[start:stop], bias[start:stop])
-            above, places = logits.topk(min(k, stop - start))
-            values, columns = torch.cat([values, above], 1), torch.cat([columns, places + start], 1)
-            values, order = values.topk(min(k, stop))
-            columns = columns.gather(1, order)
+        parts = (slice(start, start + chunk) for start in range(0, len(weight), chunk))
+        logits = ((part.start, nn.functional.linear(hidden, weight[part], bias[part])) for part in parts)
+        values, columns = best_labels(logits, k)
         return columns, torch.sigmoid(values.float())
 
     def _groups_first(self, scores: Tensor) -> Tensor:

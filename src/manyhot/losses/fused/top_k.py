@@ -1,5 +1,7 @@
 """The best labels of every row, found chunk by chunk."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch import distributed as dist
@@ -7,6 +9,7 @@ from torch.nn import functional
 
 from manyhot import _check
 from manyhot.errors import OptionError
+from manyhot.kernels.best_labels import best_labels, merged
 from manyhot.losses.fused.chunks import chunk_width
 from manyhot.losses.fused.head import Head
 from manyhot.losses.fused.linear import MEMORY, check_head, product_dtype
@@ -50,26 +53,19 @@ def top_k_labels(
         raise OptionError(f"k must be at most the number of labels, got {k} of {labels}")
     head = Head(hidden, weight, bias, product_dtype(hidden, weight))
     width = chunk_width(len(hidden), hidden.shape[1], memory, head.dtype, hidden.device)
-    scores = hidden.new_empty((len(hidden), 0), dtype=head.dtype)
-    columns = torch.empty_like(scores, dtype=torch.int64)
-    with torch.autocast(hidden.device.type, enabled=False):
-        for start in range(0, len(weight), width):
+
+    def chunks() -> Iterator[tuple[int, Tensor]]:
+        for start in range(0, max(len(weight), 1), width):  # also of no labels there is one, empty
             part = slice(start, min(start + width, len(weight)))
-            z = head.logits(part, head.weights(part))
-            found, places = z.topk(min(k, z.shape[1]), dim=1)
-            scores, columns = _best(
-                torch.cat([scores, found], 1), torch.cat([columns, places + (first + start)], 1), k
-            )
+            yield first + start, head.logits(part, head.weights(part))
+
+    with torch.autocast(hidden.device.type, enabled=False):
+        scores, columns = best_labels(chunks(), k)
     if group is None:
         return scores, columns
     short = (0, k - scores.shape[1])  # a process may hold fewer than k labels
     scores, columns = functional.pad(scores, short, value=-torch.inf), functional.pad(columns, short)
-    return _best(_gathered(scores, group), _gathered(columns, group), k)
-
-
-def _best(scores: Tensor, columns: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    found, places = scores.topk(min(k, scores.shape[1]), dim=1)
-    return found, columns.gather(1, places)
+    return merged([(_gathered(scores, group), _gathered(columns, group))], k)
 
 
 def _gathered(tensor: Tensor, group: Group) -> Tensor:
