@@ -1,7 +1,8 @@
 """The peers of `linear.py`: each is trained with its own defaults on one thread, and gives a score a cell.
 
-A contestant is made of the training data and gives back how to score rows; what it decides by default is
-`scores >= cut`. A peer that is not installed is told with its reason.
+LibMultiLabel alone is told which solver to take. A contestant is made of the training data and gives back how
+to score rows; what it decides by default is `scores >= cut`. A peer that is not installed is told with its
+reason.
 """
 
 import tempfile
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 
 TOP = 50  # labels that tree methods are asked for
+
+# Newton's method with a bias: the default, coordinate descent, does not converge on dense features (yeast).
+LIBLINEAR = "-s 2 -B 1"
 
 Scorer = Callable[[Any], NDArray[Any]]
 
@@ -49,14 +53,16 @@ def linear_svc(features: Any, labels: csr_array) -> Scorer:
 def libmultilabel_one_vs_rest(features: Any, labels: csr_array) -> Scorer:
     from libmultilabel import linear
 
-    model = linear.train_1vsrest(csr_matrix(labels), csr_matrix(features), verbose=False)
+    model = linear.train_1vsrest(csr_matrix(labels), csr_matrix(features), options=LIBLINEAR, verbose=False)
     return lambda rows: np.asarray(linear.predict_values(model, csr_matrix(rows)))
 
 
 def libmultilabel_thresholding(features: Any, labels: csr_array) -> Scorer:
     from libmultilabel import linear
 
-    model = linear.train_thresholding(csr_matrix(labels), csr_matrix(features), verbose=False)
+    model = linear.train_thresholding(
+        csr_matrix(labels), csr_matrix(features), options=LIBLINEAR, verbose=False
+    )
     return lambda rows: np.asarray(linear.predict_values(model, csr_matrix(rows)))
 
 
