@@ -2,12 +2,12 @@
 
     OMP_NUM_THREADS=1 python benchmarks/linear.py [SET ...] [--data ../shared/data] [--only WORDS] [--out DIR]
 
-All see the same features: TF-IDF of texts, unit rows of word counts, standardised numbers. Ours have the same
-options on every set: C = 0.5, and where there are at most 5,000 features also 1,200 landmarks with C = 1. The
-column `cut` tells what the cuts give and what the model gives: `0` is the model's own, `global` one cut for
-micro-F1, `tuned` a cut for each label for macro-F1 that holds micro-F1 up, `balanced` the same for the mean of
-both figures, which is what LibMultiLabel's thresholding aims at too. Each contestant has a process of its own,
-so that its memory can be told; a peer that is not installed is skipped with the reason.
+All see the same features: TF-IDF of texts, unit rows of word counts, standardised numbers. Ours have the
+same options on every set: C = 0.5, and where there are at most 5,000 features also 1,200 landmarks with C =
+1. The column `cut` tells what the cuts give and what the model gives: `0` is the model's own, `global` one
+cut for micro-F1, `tuned` a cut for each label for macro-F1 that holds micro-F1 up, `balanced` the same for
+the mean of both figures, which is what LibMultiLabel's thresholding aims at too. Each contestant has a
+process of its own, so that its memory can be told; a peer that is not installed is skipped with the reason.
 """
 
 import argparse
