@@ -97,7 +97,8 @@ class FusedLinearLoss(nn.Module):
             0-d, float32 or, for float64 products, float64. Differentiable once by hidden, weight and bias.
 
         Raises:
-            InputError: NaN among the logits of known cells, numbers that cannot be targets.
+            InputError: numbers that cannot be targets; on the CPU, NaN among the logits of known cells (on
+                other devices the loss is NaN: to look would wait for the device in every step).
             ShapeError: shapes that do not fit each other.
             OptionError: a step in the backward pass, but a weight that does not allow it.
         """

@@ -23,8 +23,7 @@ class ShardedFusedLinearLoss(FusedLinearLoss):
 
     The processes tell each other the loss and the gradient of the hidden vectors, (rows, features) numbers,
     and for row-wise losses the sums of the rows (losses that read each positive beside them are refused);
-    never weights or logits. Every process must make every call,
-    forward and backward, in the same order.
+    never weights or logits. Every process must make every call, forward and backward, in the same order.
 
     Args:
         loss: of all labels, the same everywhere; per-label parameters are those of all labels.
