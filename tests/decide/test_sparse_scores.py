@@ -52,6 +52,15 @@ def test_values_that_are_not_listed_lie_above():
         assert lower_quantile(listed, share, above=6) == expected
 
 
+def test_a_band_whose_negatives_are_mostly_absent_lies_at_the_positives():
+    scores, truth = np.zeros((100, 1)), np.zeros((100, 1))
+    truth[:19] = 1
+    scores[:19, 0] = np.linspace(0.5, 0.95, 19)
+    scores[19:22, 0] = 0.1, 0.2, 0.3  # 3 of 81 negatives: all could be assigned at a false alarm of 0.1
+    band = AbstainBand(miss=0.1, false_alarm=0.1).fit(csr_array(scores), truth)
+    assert band.low.tolist() == band.high.tolist() == [pytest.approx(0.525)]  # the 2nd of 19: 0.1 * (19 + 1)
+
+
 @pytest.mark.parametrize(
     "rule",
     [

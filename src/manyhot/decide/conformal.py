@@ -19,6 +19,8 @@ from manyhot.decide.tuned_rows import TunedRows
 from manyhot.errors import OptionError
 from manyhot.labels import LabelSpace, Targets
 
+NOWHERE = np.finfo(np.float64).min  # the cut just above -inf: below every score
+
 
 @dataclass(frozen=True)
 class Conformal:
@@ -99,7 +101,8 @@ class AbstainBand:
             high[j] = np.nextafter(-lower_quantile(-false, self.false_alarm, absent), np.inf)
         # both promises hold at any cut between them: no doubt is left
         apart = low > high
-        low[apart] = high[apart] = high[apart] + (low[apart] - high[apart]) / 2
+        above, below = low[apart], high[apart]
+        low[apart] = high[apart] = np.where(below > NOWHERE, below + (above - below) / 2, above)
         return Bands(data.space, low, high, tuned_on=data.tuned_on)
 
 
