@@ -163,7 +163,7 @@ def _fit(
     else:
         learned = learn_with_validation(train, valid, recipe, named_rows(digest, valid), checkpoints, tell)
 
-    scores = learned.model.kept_scores(test.inputs)
+    scores = learned.model.kept_scores(test.inputs, learned.rule.least_scores)
     origin = _origin(data, table, recipe, parts, digest, learned)
     made = Made(origin, learned.history, learned.tuned, learned.scores, test, scores)
     run = Run(

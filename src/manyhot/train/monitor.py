@@ -106,7 +106,7 @@ class Monitor:
 
     def _measure_wide(self, model: Model) -> tuple[float, dict[str, float], ScoreMatrix]:
         """Batch by batch, so that no matrix (rows, labels) is made."""
-        kept = BestScores(len(self.rows), len(self.space))
+        kept = BestScores(len(self.rows), len(self.space), KEPT + len(self.space.groups))
         self.objective.loss.eval()
         total = 0.0
         for rows, hidden in model.hidden(self.rows, self.batch_size):
