@@ -135,7 +135,9 @@ def _write_weights(path: Path, arrays: dict[str, Any]) -> str:
         try:
             save_file(tensors, aside)  # piece by piece: a copy of the whole may not fit into memory
         except SafetensorError as error:
-            raise RunError(f"cannot write {path}: {error}; make room on the disk, then go on") from error
+            raise RunError(
+                f"cannot write {path}: {error}; is the disk full? make room, then go on"
+            ) from error
         return _digest_of(aside)
 
 

@@ -1,5 +1,6 @@
 """`manyhot doctor`: what is in data, what will go wrong with it, what mends it."""
 
+import math
 from typing import Any
 
 import click
@@ -86,9 +87,9 @@ def print_plan(plan: Any, minutes: float) -> None:
 
 def in_words(minutes: float) -> str:
     """Minutes as one reads them."""
-    if minutes < 1:
+    if minutes <= 1:
         return "less than a minute"
-    return f"up to {minutes:.0f} minutes" if minutes < 90 else f"up to {minutes / 60:.1f} hours"
+    return f"up to {math.ceil(minutes)} minutes" if minutes < 90 else f"up to {minutes / 60:.1f} hours"
 
 
 def _sides(plan: Any) -> tuple[Any, Any]:
