@@ -10,6 +10,7 @@ from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Formula, Scalar
 from manyhot.kernels.words import sigmoid, softplus
 from manyhot.losses.base import Options
+from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.unobserved import ZEROS, EveryCell, marked
 
 
@@ -57,15 +58,8 @@ class AssumeNegative(EveryCell):
         known = cells.known()
         return cells if self.zeros == "negative" or known is None else marked(cells, torch.zeros_like(known))
 
-    @staticmethod
-    def positive(z: Scalar) -> Curve:
-        """-log p."""
-        return softplus(-z), -sigmoid(-z)
-
-    @staticmethod
-    def negative(z: Scalar) -> Curve:
-        """-log(1 - p)."""
-        return softplus(z), sigmoid(z)
+    positive = staticmethod(BCE.positive)
+    negative = staticmethod(BCE.negative)
 
     @staticmethod
     def unknown_cell(z: Scalar, share: Scalar) -> Curve:  # pyright: ignore[reportIncompatibleVariableOverride]

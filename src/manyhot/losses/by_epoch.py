@@ -17,6 +17,7 @@ from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Scalar
 from manyhot.kernels.words import sigmoid, softplus
 from manyhot.losses.base import Options
+from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import Pointwise
 
@@ -189,15 +190,8 @@ class PartialLabelMasking(Pointwise):
         kept = torch.where(applies, self.ideal / self.ratio, self.ratio / self.ideal)
         return cells.with_values(truth, ~known | (torch.rand_like(kept) >= kept))
 
-    @staticmethod
-    def positive(z: Scalar) -> Curve:
-        """-log p."""
-        return softplus(-z), -sigmoid(-z)
-
-    @staticmethod
-    def negative(z: Scalar) -> Curve:
-        """-log(1 - p)."""
-        return softplus(z), sigmoid(z)
+    positive = staticmethod(BCE.positive)
+    negative = staticmethod(BCE.negative)
 
     def training_state(self) -> bool:
         """Ideal ratios and counts."""

@@ -16,8 +16,8 @@ from manyhot import _check
 from manyhot.errors import InputError, OptionError
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Formula, Scalar
-from manyhot.kernels.words import sigmoid, softplus
 from manyhot.losses.base import Options
+from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.focal import focused_negative, focused_positive
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.unobserved import ZEROS, EveryCell, likeliest, marked, unobserved
@@ -128,15 +128,8 @@ class LargeLoss(EveryCell):
         """A rejected cell costs nothing."""
         return type(self).positive, type(self).negative, None
 
-    @staticmethod
-    def positive(z: Scalar) -> Curve:
-        """-log p."""
-        return softplus(-z), -sigmoid(-z)
-
-    @staticmethod
-    def negative(z: Scalar) -> Curve:
-        """-log(1 - p)."""
-        return softplus(z), sigmoid(z)
+    positive = staticmethod(BCE.positive)
+    negative = staticmethod(BCE.negative)
 
     def select(self, logits: Tensor, cells: Cells) -> Cells:
         """Rejected cells unknown, corrected ones positive."""

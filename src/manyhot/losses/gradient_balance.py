@@ -19,6 +19,7 @@ from manyhot.kernels.positives import positives
 from manyhot.kernels.row_sums import RowReading
 from manyhot.kernels.words import sigmoid, softplus
 from manyhot.losses.base import Options
+from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import Pointwise
 
@@ -49,15 +50,8 @@ class GHM(Pointwise):
         self.register_buffer("counts", torch.zeros(bins, dtype=torch.float64))
         self.register_buffer("seen", torch.zeros((), dtype=torch.float64))
 
-    @staticmethod
-    def positive(z: Scalar) -> Curve:
-        """-log p."""
-        return softplus(-z), -sigmoid(-z)
-
-    @staticmethod
-    def negative(z: Scalar) -> Curve:
-        """-log(1 - p)."""
-        return softplus(z), sigmoid(z)
+    positive = staticmethod(BCE.positive)
+    negative = staticmethod(BCE.negative)
 
     def select(self, logits: Tensor, cells: Cells) -> Cells:
         """The weights of this batch, as weights of cells."""

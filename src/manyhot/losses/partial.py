@@ -12,8 +12,8 @@ from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Formula, Scalar
 from manyhot.kernels.pointwise import pointwise
 from manyhot.kernels.torch_engine import computed
-from manyhot.kernels.words import sigmoid, softplus
 from manyhot.losses.base import Options, PerLabel
+from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.focal import clipped_negative, focused_negative, focused_positive
 from manyhot.losses.pointwise import Pointwise
 from manyhot.losses.unobserved import EveryCell, likeliest, row_scaled
@@ -52,15 +52,8 @@ class PartialBCE(Pointwise):
             raise OptionError(f"alpha={alpha}, beta={beta} give rows a negative weight")
         self.alpha, self.beta, self.gamma = alpha, beta, gamma
 
-    @staticmethod
-    def positive(z: Scalar) -> Curve:
-        """-log p."""
-        return softplus(-z), -sigmoid(-z)
-
-    @staticmethod
-    def negative(z: Scalar) -> Curve:
-        """-log(1 - p)."""
-        return softplus(z), sigmoid(z)
+    positive = staticmethod(BCE.positive)
+    negative = staticmethod(BCE.negative)
 
     def select(self, logits: Tensor, cells: Cells) -> Cells:
         """The factor goes onto the rows."""

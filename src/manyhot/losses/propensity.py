@@ -10,6 +10,7 @@ from manyhot.errors import OptionError
 from manyhot.kernels.formula import Curve, Formula, Scalar
 from manyhot.kernels.words import maximum, sigmoid, softplus
 from manyhot.losses.base import Options, PerLabel
+from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import Pointwise
 from manyhot.losses.weighting import effective_number
@@ -80,10 +81,7 @@ class PropensityScored(Pointwise):
         """-log p / propensity."""
         return inverse * softplus(-z), -inverse * sigmoid(-z)
 
-    @staticmethod
-    def negative(z: Scalar) -> Curve:
-        """-log(1 - p)."""
-        return softplus(z), sigmoid(z)
+    negative = staticmethod(BCE.negative)
 
 
 class Unbiased(Pointwise):
@@ -146,10 +144,7 @@ class Unbiased(Pointwise):
         weight = 2.0 * inverse - 1.0
         return weight * softplus(-z), -weight * sigmoid(-z)
 
-    @staticmethod
-    def negative(z: Scalar) -> Curve:
-        """-log(1 - p)."""
-        return softplus(z), sigmoid(z)
+    negative = staticmethod(BCE.negative)
 
     @staticmethod
     def hinge_positive(z: Scalar, inverse: Scalar) -> Curve:

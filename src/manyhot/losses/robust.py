@@ -6,6 +6,7 @@ from manyhot import _check
 from manyhot.kernels.formula import Curve, Formula, Scalar
 from manyhot.kernels.words import exp, expm1, sigmoid, softplus
 from manyhot.losses.base import Options
+from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.unobserved import ZEROS, EveryCell
 
 
@@ -58,15 +59,8 @@ class GeneralizedRobust(EveryCell):
         kind = type(self)
         return kind.positive, kind.negative if self.zeros == "negative" else kind.doubtful, kind.doubtful
 
-    @staticmethod
-    def positive(z: Scalar) -> Curve:
-        """-log p."""
-        return softplus(-z), -sigmoid(-z)
-
-    @staticmethod
-    def negative(z: Scalar) -> Curve:
-        """-log(1 - p)."""
-        return softplus(z), sigmoid(z)
+    positive = staticmethod(BCE.positive)
+    negative = staticmethod(BCE.negative)
 
     @staticmethod
     def doubtful(

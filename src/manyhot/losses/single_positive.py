@@ -80,15 +80,8 @@ class EntropyMaximization(EveryCell):
         unknown = -alpha * (p * softplus(-z) + rest * softplus(z))
         return where(seen, known, unknown), where(seen, (1.0 - y) * p - y * rest, alpha * z * p * rest)
 
-    @staticmethod
-    def positive(z: Scalar) -> Curve:
-        """-log p."""
-        return softplus(-z), -sigmoid(-z)
-
-    @staticmethod
-    def negative(z: Scalar) -> Curve:
-        """-log(1 - p)."""
-        return softplus(z), sigmoid(z)
+    positive = staticmethod(BCE.positive)
+    negative = staticmethod(BCE.negative)
 
     @staticmethod
     def unknown_cell(z: Scalar, alpha: Scalar) -> Curve:  # pyright: ignore[reportIncompatibleVariableOverride]
