@@ -11,6 +11,7 @@ from manyhot.data import read
 from manyhot.errors import InputError
 
 GOOD = "text,labels\nfirst text here,a|b\nsecond text here,b\n"
+PACKED = gzip.compress(GOOD.encode() * 50, mtime=0)
 
 
 def write(path, content):
@@ -42,7 +43,7 @@ def write(path, content):
         ("a.arff", GOOD, r"a.arff is named .arff but is not arff"),
         ("a.jsonl", GOOD, r"a.jsonl:1: is named .jsonl but line 1 is not a JSON object"),
         ("half.parquet", b"PAR1 and nothing else", r"half.parquet is damaged or not Parquet"),
-        ("open.csv.gz", gzip.compress(GOOD.encode() * 50, mtime=0)[:60], r"open.csv.gz breaks off or is damaged"),
+        ("open.csv.gz", PACKED[:60], r"open.csv.gz breaks off or is damaged"),
         ("prose.txt", "no labels anywhere\nin this text\n", r"plain text without labels; wanted __label__"),
         ("broken.jsonl", '{"text": "x"\n{"text": "y"\n', r"all 2 rows are bad, the first: broken.jsonl:1: "),
     ],
