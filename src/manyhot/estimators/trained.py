@@ -126,16 +126,16 @@ class ManyHotClassifier(LabelClassifier):
             self.rule_ = rule.fit(model.scores(held[0]), held[1], space=space, goal=self.goal)
         return self
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Probabilities (rows, labels); those of an exclusive group add up to at most 1."""
         check_is_fitted(self)
-        scores = self.model_.scores(self._inputs(X)).astype(np.float64)
+        scores = self.model_.scores(self._inputs(X))
         return scores / scores.sum(axis=1, keepdims=True) if self.form_.exclusive else scores
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
+    def decision_function(self, X: Any) -> NDArray[np.float32]:
         """Logits (rows, labels); (rows,) of the second class where y was a vector of two."""
         check_is_fitted(self)
-        logits = self.model_.logits(self._inputs(X)).astype(np.float64)
+        logits = self.model_.logits(self._inputs(X))
         if self.form_.exclusive and len(self.classes_) == 2:
             return logits[:, 1] - logits[:, 0]
         return logits
