@@ -15,6 +15,11 @@ def softplus(z: Any) -> Any:
     return -ops.log_sigmoid(-ops.convert_to_tensor(z))
 
 
+def sigmoid_power(z: Any, exponent: Any) -> Any:
+    """sigmoid(z) to the exponent >= 0, exact also where sigmoid(z) rounds to 0."""
+    return ops.exp(-exponent * softplus(-z))
+
+
 KERAS_WORDS: Mapping[str, Any] = MappingProxyType(
     {
         "exp": ops.exp,
@@ -27,6 +32,7 @@ KERAS_WORDS: Mapping[str, Any] = MappingProxyType(
         "absolute": ops.absolute,
         "power": ops.power,
         "sigmoid": ops.sigmoid,
+        "sigmoid_power": sigmoid_power,
         "softplus": softplus,
         "tanh": ops.tanh,
     }

@@ -176,7 +176,7 @@ class SparseCells(Cells):
     @property
     @override
     def shape(self) -> tuple[int, int]:
-        return len(self.starts) - 1, self.width
+        return self.starts.shape[0] - 1, self.width
 
     @property
     @override

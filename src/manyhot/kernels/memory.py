@@ -22,7 +22,9 @@ def room_like(tensor: Tensor) -> Tensor:
     NumPy asks Linux and torch does not: that takes a third of the time.
     """
     size = tensor.numel() * tensor.itemsize
-    kept = WORTH_KEEPING[0] <= size <= WORTH_KEEPING[1]
+    if size < WORTH_KEEPING[0]:
+        return torch.empty(tensor.shape, dtype=tensor.dtype)
+    kept = size <= WORTH_KEEPING[1]
     block = torch.from_numpy(_block(size + LINE) if kept else np.empty(size + LINE, np.uint8))
     return block.narrow(0, -block.data_ptr() % LINE, size).view(tensor.dtype).view(tensor.shape)
 

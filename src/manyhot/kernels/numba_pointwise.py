@@ -1,9 +1,9 @@
 """The CPU kernel of a pointwise loss: value and slope of every cell in one pass, written for its formulas.
 
-Every cell of a row is first costed as a negative, in chunks that stay in the first-level cache, with the
-positives and unknown cells set to 0 so that nothing of them can reach the sum. Then those few are costed as
-what they are, together for all rows, and the cost of the 0 in their place is taken out again. So the targets
-are never dense, and no wide loop has a branch.
+Rows lie one behind the other, so a run of them is one line of cells. Every cell of it is first costed as a
+negative, with a mask that reads 0 in place of the positives and unknown cells so that nothing of them can
+reach the sum. Then those few are costed as what they are, together for some rows, and the cost of the 0 in
+their place is taken out again. So the targets are never dense, and no long loop has a branch.
 """
 
 from collections.abc import Mapping
@@ -11,42 +11,47 @@ from types import ModuleType
 
 from manyhot.kernels.formula import Formula
 from manyhot.kernels.numba_source import load
-from manyhot.kernels.pointwise_source import Variant, cell_functions
+from manyhot.kernels.pointwise_source import Kind, Variant, cell_functions
 from manyhot.kernels.pool import ROW_GROUP
 from manyhot.kernels.source import definitions
 
-CHUNK = (
-    2048  # cells whose float32 sum is added to the row's float64 sum; with their slopes 16 KB, half a cache
-)
+CHUNK = 512  # cells whose float32 sum is added to a float64 sum, and for which there is a mask
+RUN = 8192  # cells of a run of rows; its last chunk is a small part of it
+
+
+def rows_of_run(width: int) -> int:
+    """How many rows of so many labels the kernel costs as one line: 1, or a multiple of `ROW_GROUP`."""
+    return 1 if 2 * width >= RUN else -(-RUN // (width * ROW_GROUP)) * ROW_GROUP
 
 
 def kernel_module(formulas: Mapping[str, Formula], variant: Variant, kind: str) -> ModuleType:
-    """The compiled module; its function `kernel` costs a run of rows (see `KERNEL` for the arguments).
+    """The compiled module; its function `kernel` costs rows (see `KERNEL` for the arguments).
 
     Args:
         formulas: "positive", "negative" and, if the variant has it, "unknown".
         variant: what it is written for.
         kind: "float32" or "float64".
     """
-    source = "\n\n".join(
-        [
-            definitions(dict(formulas)),
-            SIZE,
-            cell_functions(formulas, variant),
-            _replace(variant),
-            _kernel(variant),
-        ]
-    )
-    return load(source, kind)
+    known = "globals().update(words(real, known_exponents=True))\n" if variant.fixed else ""
+    source = [
+        known + definitions(dict(formulas)),
+        SIZE,
+        cell_functions(formulas, variant),
+        _replace(variant),
+        _kernel(variant),
+    ]
+    return load("\n\n".join(source), kind)
+
+
+def constants(variant: Variant) -> list[tuple[str, Kind]]:
+    """Name and kind of the kernel's last arguments: those of the variant, and the weights of rows."""
+    return [*variant.constants(), ("w_row", "row")] if variant.row_weighted else variant.constants()
 
 
 def _replace(variant: Variant) -> str:
     """Re-costing of the listed cells of one side."""
-    own = [name for name, kind in variant.constants() if kind != "scalar"]
-    places = {"label": "j", "row": "i"}
-    gathered = [
-        f"b_{name}[k] = {name}[{places[kind]}]" for name, kind in variant.constants() if kind != "scalar"
-    ]
+    place = {"label": "j", "row": "i"}
+    listed = [(name, place[kind]) for name, kind in constants(variant) if kind != "scalar"]
     given = "".join(
         f", {name}" if kind == "scalar" else f", b_{name}[k]" for name, kind in variant.constants()
     )
@@ -54,111 +59,137 @@ def _replace(variant: Variant) -> str:
     cost = f"special(own[k], {value}, low, high{given})"
     if variant.unknown:
         cost = f"{cost} if positive else hidden(own[k]{given})"
+    weights = ["b_w_row[k]"] * variant.row_weighted + ["b_cell[k]"] * variant.cell_weighted
+    if variant.cell_weighted:
+        listed.append(("cell", "i * width + j"))
     return REPLACE.format(
-        given="".join(f", {name}" for name, _ in variant.constants()),
+        given="".join(f", {name}" for name, _ in constants(variant)),
         live="True" if variant.unknown else "positive",
-        buffers="".join(f"\n    b_{name} = np.empty(count, real)" for name in own),
-        gathered="".join(f"\n            {line}" for line in gathered),
-        cell_weight=" * cell_weight[i, j]" if variant.cell_weighted else "",
+        buffers="".join(f"\n    b_{name} = np.empty(count, real)" for name, _ in listed),
+        gathered="".join(f"\n            b_{name}[k] = {name}[{at}]" for name, at in listed),
+        weight=" * ".join(weights) or "real(1)",
         cost=cost,
         before=f"background(real(0), low, high{given})",
     )
 
 
 def _kernel(variant: Variant) -> str:
-    shown = {"scalar": "{}", "label": "{}_c[j]", "row": "{}_i"}
-    constants = variant.constants()
+    own = constants(variant)
+    per_label = [name for name, kind in own if kind == "label"]
+    per_row = [name for name, kind in own if kind == "row"]
+    weights = ["w_row_c[j]"] * variant.row_weighted + ["cell_c[j]"] * variant.cell_weighted
+    spread = "".join(f"\n                    {name}_c[j] = {name}[r]" for name in per_row)
+    cut = "".join(f"\n            {name}_c = {name}[c - first : d - first]" for name in per_label)
     return KERNEL.format(
-        given="".join(f", {name}" for name, _ in constants),
-        in_row="".join(f"\n        {name}_i = {name}[i]" for name, kind in constants if kind == "row"),
-        cut="".join(
-            f"\n            {name}_c = {name}[c : c + {CHUNK}]" for name, kind in constants if kind == "label"
-        )
-        + (f"\n            cell_c = cell_weight[i, c : c + {CHUNK}]" if variant.cell_weighted else ""),
-        constants="".join(", " + shown[kind].format(name) for name, kind in constants),
-        cell_weight="\n                v, s = v * cell_c[j], s * cell_c[j]" if variant.cell_weighted else "",
+        given="".join(f", {name}" for name, _ in own),
+        passed="".join(f", {name}" for name, _ in own),
+        buffers="".join(f"\n    {name}_c = np.empty({CHUNK}, real)" for name in per_row),
+        hide=HIDE.format(i="i", k="k", starts="starts", labels="labels")
+        + HIDE.format(i="g", k="h", starts="hidden_starts", labels="hidden_labels"),
+        spread=SPREAD + spread if per_row else "",
+        cut=cut + ("\n            cell_c = cell[c:d]" if variant.cell_weighted else ""),
+        constants="".join(
+            f", {name}" if kind == "scalar" else f", {name}_c[j]" for name, kind in variant.constants()
+        ),
+        weighted="".join(f"\n                v, s = v * {weight}, s * {weight}" for weight in weights),
         chunk=CHUNK,
         group=ROW_GROUP,
-        cut_rows="".join(f"\n        {name}_r = {name}[a:b]" for name, kind in constants if kind == "row"),
-        given_rows="".join(f", {name}_r" if kind == "row" else f", {name}" for name, kind in constants),
     )
 
 
 SIZE = """
 size_of = np.int32 if real is np.float32 else np.int64
-without_sign = size_of(2**31 - 1 if real is np.float32 else 2**63 - 1)
+sign_bit = size_of(np.iinfo(size_of).min)
+infinite = size_of(sign_bit + (0x7F800000 if real is np.float32 else 0x7FF0000000000000))
 
 
 @part
 def size(x):
-    return size_of(bits(x) & without_sign)  # as an integer: fast floating point does not know NaN
+    return size_of(bits(x) | sign_bit)  # larger for larger |x|; an integer, since fast floats know no NaN
 """
 
 REPLACE = """
 @whole
-def replace(positive, z, slopes, starts, labels, values,
-            row_weight, cell_weight, sums, low, high, scale{given}):
-    rows, largest, live = z.shape[0], size_of(0), {live}
-    begin, count = starts[0], starts[rows] - starts[0]
+def replace(positive, a, b, cells, slopes, wanted, width, starts, labels, values, cell,
+            sums, low, high, scale{given}):
+    wide_vectors()
+    largest, live = sign_bit, {live}
+    begin, count = starts[a], starts[b] - starts[a]
     if count == 0:
         return largest
-    own, weight, cost = np.empty(count, real), np.empty(count, real), np.empty(count, real){buffers}
-    for i in range(rows):
+    own, cost = np.empty(count, real), np.empty(count, real){buffers}
+    for i in range(a, b):
         for k in range(starts[i] - begin, starts[i + 1] - begin):
             j = labels[k + begin]
-            own[k] = z[i, j] if live else real(0)
-            weight[k] = row_weight[i]{cell_weight}{gathered}
+            own[k] = cells[i * width + j] if live else real(0){gathered}
     share = real(1) if live else real(0)
     for k in range(count):
         largest = max(largest, size(own[k]))
         v, s = {cost}
         before, _ = {before}
-        cost[k] = weight[k] * (share * v - before)
-        own[k] = share * weight[k] * s * scale
-    for i in range(rows):
+        weight = {weight}
+        cost[k] = weight * (share * v - before)
+        own[k] = share * weight * s * scale
+    for i in range(a, b):
         extra = 0.0
         for k in range(starts[i] - begin, starts[i + 1] - begin):
             extra += cost[k]
-            if slopes.shape[0] == rows:
-                slopes[i, labels[k + begin]] = own[k]
+            if wanted:
+                slopes[i * width + labels[k + begin]] = own[k]
         sums[i] += extra
     return largest
 """
 
+SPREAD = """
+            for r in range(c // width, (d - 1) // width + 1):
+                for j in range(max(c, r * width) - c, min(d, (r + 1) * width) - c):"""
+
+# Written out where it is needed: as a function it costs more than the chunk, because Numba counts the
+# references to its arrays.
+HIDE = """
+            while {k} < {starts}[b]:
+                while {k} >= {starts}[{i} + 1]:
+                    {i} += 1
+                place = {i} * width + {labels}[{k}] - c
+                if place >= out.shape[0]:
+                    break
+                mask[place], hiding = 0, True
+                {k} += 1"""
+
 KERNEL = """
 @whole
-def kernel(z, slopes, starts, labels, values, hidden_starts, hidden_labels, row_weight, cell_weight,
+def kernel(cells, slopes, run, width, starts, labels, values, hidden_starts, hidden_labels, cell,
            sums, low, high, scale{given}):
-    rows, width = z.shape
-    largest = size_of(0)
-    for i in range(rows):
-        row = slopes[i if slopes.shape[0] == rows else 0]
-        total, k, h, factor = 0.0, starts[i], hidden_starts[i], row_weight[i] * scale{in_row}
-        for c in range(0, width, {chunk}):
-            given, out = z[i, c : c + {chunk}], row[c : c + {chunk}]{cut}
-            for j in range(out.shape[0]):  # Numba takes seconds to compile out[:] = given
-                out[j] = given[j]
-            while k < starts[i + 1] and labels[k] < c + {chunk}:
-                out[labels[k] - c] = real(0)
-                k += 1
-            while h < hidden_starts[i + 1] and hidden_labels[h] < c + {chunk}:
-                out[hidden_labels[h] - c] = real(0)
-                h += 1
+    wide_vectors()
+    rows, largest, wanted = sums.shape[0], sign_bit, slopes.shape[0] == cells.shape[0]
+    mask, hiding = np.empty({chunk}, size_of), True{buffers}
+    for a in range(0, rows, run):
+        b = min(a + run, rows)
+        first, last, total = a * width, b * width, 0.0
+        i, k, g, h = a, starts[a], a, hidden_starts[a]
+        for c in range(first, last, {chunk}):
+            d = min(c + {chunk}, last)
+            at = c if wanted else 0
+            given, out = cells[c:d], slopes[at : at + d - c]{cut}
+            if hiding:
+                for j in range({chunk}):  # Numba takes seconds to compile mask[:] = -1
+                    mask[j] = -1
+                hiding = False{hide}{spread}
             summed = real(0)
             for j in range(out.shape[0]):
-                largest = max(largest, size(out[j]))
-                v, s = background(out[j], low, high{constants}){cell_weight}
+                x = of_bits(bits(given[j]) & mask[j])
+                largest = max(largest, size(x))
+                v, s = background(x, low, high{constants}){weighted}
                 summed += v
-                out[j] = s * factor
+                out[j] = s * scale
             total += summed
-        sums[i] = total * row_weight[i]
+        sums[a] = total
     for a in range(0, rows, {group}):
         b = min(a + {group}, rows)
-        out = slopes[a:b] if slopes.shape[0] == rows else slopes[:0]{cut_rows}
-        of_positives = replace(True, z[a:b], out, starts[a : b + 1], labels, values,
-                               row_weight[a:b], cell_weight[a:b], sums[a:b], low, high, scale{given_rows})
-        of_unknown = replace(False, z[a:b], out, hidden_starts[a : b + 1], hidden_labels, values,
-                             row_weight[a:b], cell_weight[a:b], sums[a:b], low, high, scale{given_rows})
+        of_positives = replace(True, a, b, cells, slopes, wanted, width, starts, labels, values, cell,
+                               sums, low, high, scale{passed})
+        of_unknown = replace(False, a, b, cells, slopes, wanted, width, hidden_starts, hidden_labels,
+                             values, cell, sums, low, high, scale{passed})
         largest = max(largest, of_positives, of_unknown)
-    return largest
+    return largest < infinite
 """

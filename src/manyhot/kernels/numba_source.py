@@ -14,7 +14,7 @@ HEADER = '''"""Written by manyhot for one formula; may be deleted at any time.""
 import numpy as np
 from numba import njit
 
-from manyhot.kernels.numba_math import words
+from manyhot.kernels.numba_math import wide_vectors, words
 
 real = np.{kind}
 globals().update(words(real))

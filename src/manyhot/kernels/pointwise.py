@@ -75,26 +75,33 @@ def plain(logits: Tensor) -> bool:
 
 def suits_numba(logits: Tensor) -> bool:
     """True for a batch that the CPU engine should cost."""
-    if not plain(logits) or logits.device.type != "cpu" or not logits.numel():
-        return False
-    engine = _chosen_engine()
-    wanted = engine == "numba" or (engine == "auto" and logits.numel() >= WORTHWHILE)
-    return wanted and _numba_is_there()
+    return engine_for(logits) == "numba"
 
 
 def suits_triton(logits: Tensor) -> bool:
     """True for a batch that the GPU engine should cost."""
-    if not plain(logits) or not logits.numel() or _chosen_engine() not in ("auto", "triton"):
-        return False
-    if logits.device.type == "cuda":
-        return _triton_runs_on(logits.device.index or 0)
-    interpreted = logits.device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1"
-    return interpreted and _chosen_engine() == "triton" and _triton_is_there()
+    return engine_for(logits) == "triton"
+
+
+def engine_for(logits: Tensor) -> str:
+    """The engine that costs such a batch: "torch", "numba" or "triton"."""
+    if not plain(logits) or not logits.numel():
+        return "torch"
+    kind, chosen = logits.device.type, _chosen_engine()
+    if kind == "cuda" and chosen in ("auto", "triton") and _triton_runs_on(logits.device.index or 0):
+        return "triton"
+    if kind != "cpu":
+        return "torch"
+    if chosen == "triton":
+        interpreted = os.environ.get("TRITON_INTERPRET") == "1"
+        return "triton" if interpreted and _triton_is_there() else "torch"
+    wanted = chosen == "numba" or (chosen == "auto" and logits.numel() >= WORTHWHILE)
+    return "numba" if wanted and _numba_is_there() else "torch"
 
 
 def _chosen_engine() -> str:
-    chosen = _engine.get()
-    return chosen or _check.one_of("MANYHOT_ENGINE", os.environ.get("MANYHOT_ENGINE", "auto"), ENGINES)
+    chosen = _engine.get() or os.environ.get("MANYHOT_ENGINE", "auto")
+    return chosen if chosen in ENGINES else _check.one_of("MANYHOT_ENGINE", chosen, ENGINES)
 
 
 @cache
@@ -137,13 +144,17 @@ class Total(torch.autograd.Function):
         """Sum the costs and keep the slopes, both scaled by the reduction."""
         # Slopes scaled for a large batch are 0 in float16 unless the factor of a gradient scaler comes first.
         want_slopes = ctx.needs_input_grad[0] and logits.dtype != torch.float16
-        cost, ctx.scale, ctx.slopes = _total(logits, cells, curves, reduction, want_slopes)
+        ctx.engine = _compiling_engine(logits, curves)
+        found = None
+        if ctx.engine is not None:
+            found = _compiled_total(ctx.engine, logits, cells, curves, reduction, want_slopes)
+        if found is None:
+            ctx.engine = None
+            found = _torch_total(logits, cells, curves, reduction, want_slopes)
+        cost, ctx.scale, ctx.slopes = found
         ctx.save_for_backward(logits)
         ctx.cells, ctx.curves = cells, curves
-        name, engine = _compiling_engine(logits)
-        ctx.engine = None if (name, *curves.all_formulas()) in _REFUSED else engine
-        ctx.by_triton = ctx.engine is not None and name == "triton"
-        return cost.to(torch_engine.computed(logits[:0]).dtype)
+        return cost
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
@@ -152,55 +163,47 @@ class Total(torch.autograd.Function):
         (logits,) = ctx.saved_tensors
         differentiable = torch.is_grad_enabled()
         if slopes is not None and not differentiable:
-            return _multiplied(slopes, gradient, ctx.by_triton), None, None, None
+            # Handed over, not kept or copied: autograd then takes the memory as the leaf's .grad.
+            return (ctx.engine or torch_engine).multiply(slopes, gradient), None, None, None
         if ctx.engine is not None and not differentiable:
             return ctx.engine.slopes_of(logits, ctx.cells, ctx.curves, gradient * ctx.scale), None, None, None
         slopes = torch_engine.cell_slopes(logits, ctx.cells, ctx.curves)
         return (slopes * (gradient * ctx.scale)).to(logits.dtype), None, None, None
 
 
-def _multiplied(slopes: Tensor, gradient: Tensor, by_triton: bool) -> Tensor:
-    """Handed over, not kept or copied: autograd then takes the memory as the leaf's .grad."""
-    if by_triton:
-        from manyhot.kernels import triton_engine
-
-        return triton_engine.multiply(slopes, gradient)
-    return slopes if _is_one(gradient) else slopes.mul_(gradient)
+Found: TypeAlias = tuple[Tensor, Tensor | float, Tensor | None]  # reduced cost, its scale, scaled slopes
 
 
-def _total(
+def _compiled_total(
+    engine: Any, logits: Tensor, cells: Cells, curves: Curves, reduction: str, want_slopes: bool
+) -> Found | None:
+    """None, from now on, where the engine cannot compile the formulas."""
+    try:
+        return engine.total(logits, cells, curves, reduction, want_slopes)
+    except engine.CANNOT_COMPILE as error:
+        _REFUSED.add((engine, *curves.all_formulas()))
+        name, loss = engine.__name__.rpartition(".")[2], curves.positive.__qualname__
+        LOG.warning("%s runs on torch, %s cannot compile it: %s", loss, name, error)
+        return None
+
+
+def _torch_total(
     logits: Tensor, cells: Cells, curves: Curves, reduction: str, want_slopes: bool
-) -> tuple[Tensor, Tensor | float, Tensor | None]:
-    """Reduced cost, its scale, and the scaled slopes."""
-    name, engine = _compiling_engine(logits)
-    if engine is not None and (name, *curves.all_formulas()) not in _REFUSED:
-        try:
-            cost, scale, slopes = engine.total(logits, cells, curves, reduction, want_slopes)
-            return torch.as_tensor(cost, dtype=torch.float64), scale, slopes
-        except engine.CANNOT_COMPILE as error:
-            _REFUSED.add((name, *curves.all_formulas()))
-            loss = curves.positive.__qualname__
-            LOG.warning("%s runs on torch, the engine %s cannot compile it: %s", loss, name, error)
+) -> Found:
     scale = scale_of(reduction, logits.shape[0], cells.known_count() if reduction == "mean" else 0)
     summed, slopes = torch_engine.total(logits, cells, curves, want_slopes)
-    return summed * scale, scale, None if slopes is None else slopes.mul_(scale)
+    cost = (summed * scale).to(torch_engine.computed(logits[:0]).dtype)
+    return cost, scale, None if slopes is None else slopes.mul_(scale)
 
 
-def _compiling_engine(logits: Tensor) -> tuple[str, Any]:
-    """Name and module of the engine that compiles kernels for such a batch; its module is None for torch."""
-    if suits_triton(logits):
-        from manyhot.kernels import triton_engine
-
-        return "triton", triton_engine
-    if suits_numba(logits):
-        from manyhot.kernels import numba_engine
-
-        return "numba", numba_engine
-    return "torch", None
+def _compiling_engine(logits: Tensor, curves: Curves) -> Any:
+    """Module of the engine that compiles kernels for such a batch; None for torch."""
+    name, engine = engine_for(logits), None
+    if name == "triton":
+        from manyhot.kernels import triton_engine as engine
+    elif name == "numba":
+        from manyhot.kernels import numba_engine as engine
+    return None if _REFUSED and (engine, *curves.all_formulas()) in _REFUSED else engine
 
 
 _REFUSED: set[Any] = set()  # engines and formulas that they could not compile
-
-
-def _is_one(gradient: Tensor) -> bool:
-    return gradient.device.type == "cpu" and gradient.item() == 1.0

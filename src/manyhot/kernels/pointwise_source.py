@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from manyhot.kernels.curves import Curves
 from manyhot.kernels.formula import Formula, constant_names
 
 Kind = Literal["scalar", "label", "row"]
+FIXED = (0.0, 1.0, 2.0, 3.0, 4.0)  # constants that may be part of the code
 
 
 @dataclass(frozen=True)
@@ -19,17 +21,21 @@ class Variant:
 
     Args:
         kinds: name and kind of each constant, in the order in which the kernel takes them.
+        fixed: name and value of the constants that are part of the code.
         soft: positives have values below 1.
         weighted: labels have weights on their sides.
         smoothed: targets are smoothed.
+        row_weighted: rows have weights.
         cell_weighted: cells have weights.
         unknown: unknown cells have a cost.
     """
 
     kinds: tuple[tuple[str, Kind], ...]
+    fixed: tuple[tuple[str, float], ...] = ()
     soft: bool = False
     weighted: bool = False
     smoothed: bool = False
+    row_weighted: bool = False
     cell_weighted: bool = False
     unknown: bool = False
 
@@ -39,16 +45,34 @@ class Variant:
         return [*own, ("w_pos", "label"), ("w_neg", "label")] if self.weighted else own
 
 
-def variant_of(curves: Curves, soft: bool, cell_weighted: bool) -> Variant:
-    """The variant that costs these curves."""
-    names: dict[str, None] = {}
-    for formula in curves.all_formulas():
-        names.update(dict.fromkeys(_constants(formula) if formula else ()))
+def variant_of(
+    curves: Curves,
+    *,
+    soft: bool,
+    cell_weighted: bool,
+    row_weighted: bool = False,
+    fixing: bool = False,
+) -> Variant:
+    """The variant that costs these curves.
+
+    Args:
+        curves: the loss.
+        soft: positives have values below 1.
+        cell_weighted: cells have weights.
+        row_weighted: rows have weights, which are an argument of the kernel.
+        fixing: put small whole constants into the code, which then has x * x for a power, and nothing for
+            what is multiplied by 0. Not those between, lest a schedule compiles at every step.
+    """
+    values = {name: curves.constants[name] for name in _all_constants(curves.all_formulas())}
+    numbers = {name: float(value) for name, value in values.items() if not isinstance(value, Tensor)}
+    fixed = {name: value for name, value in numbers.items() if fixing and value in FIXED}
     return Variant(
-        kinds=tuple((name, _kind(curves.constants[name])) for name in names),
+        kinds=tuple((name, _kind(value)) for name, value in values.items() if name not in fixed),
+        fixed=tuple(fixed.items()),
         soft=soft,
         weighted=curves.positive_weight is not None or curves.negative_weight is not None,
         smoothed=any(curves.smoothing),
+        row_weighted=row_weighted,
         cell_weighted=cell_weighted,
         unknown=curves.unknown is not None,
     )
@@ -94,7 +118,8 @@ def cell_functions(formulas: Mapping[str, Formula], variant: Variant) -> str:
         else "    return real(0), real(0)"
     )
     given = "".join(f", {name}" for name, _ in variant.constants())
-    return CELLS.format(given=given, background=background, special=special, unknown=unknown)
+    fixed = "".join(f"c_{name} = real({value})\n" for name, value in variant.fixed)
+    return fixed + CELLS.format(given=given, background=background, special=special, unknown=unknown)
 
 
 def _by_soft_formula(formula: Formula, variant: Variant) -> str:
@@ -108,6 +133,11 @@ def _by_soft_formula(formula: Formula, variant: Variant) -> str:
 
 def _constants(formula: Formula) -> list[str]:
     return [name for name in constant_names(formula) if name != "y"]  # y is the target of a soft formula
+
+
+@cache
+def _all_constants(formulas: tuple[Formula | None, ...]) -> list[str]:
+    return list(dict.fromkeys(name for formula in formulas if formula for name in _constants(formula)))
 
 
 def _kind(value: float | Tensor) -> Kind:

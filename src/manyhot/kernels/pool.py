@@ -9,25 +9,28 @@ from typing import TypeVar
 import torch
 
 SHARE = 1 << 17  # cells that make a thread worth waking
-ROW_GROUP = 8  # rows that always stay together, so that results do not depend on the number of threads
+ROW_GROUP = 8  # rows that always stay together, unless a kernel wants more
 
 Result = TypeVar("Result")
 _pool: ThreadPoolExecutor | None = None
 
 
-def over_rows(run: Callable[[int, int], Result], rows: int, cells: int) -> list[Result]:
+def over_rows(
+    run: Callable[[int, int], Result], rows: int, cells: int, group: int = ROW_GROUP
+) -> list[Result]:
     """Results of run(first, last) over runs of rows, as many at once as torch has threads.
 
     Args:
-        run: may treat up to `ROW_GROUP` rows together, from the first one on.
+        run: may treat up to `group` rows together, from the first one on.
         rows: number of rows.
         cells: number of cells in them.
+        group: rows that always stay together, so that results do not depend on the number of threads.
     """
-    groups = -(-rows // ROW_GROUP)
+    groups = -(-rows // group)
     threads = min(torch.get_num_threads(), groups, cells // SHARE)
     if threads <= 1:
         return [run(0, rows)]
-    cuts = [min(rows, groups * part // threads * ROW_GROUP) for part in range(threads + 1)]
+    cuts = [min(rows, groups * part // threads * group) for part in range(threads + 1)]
     spans = list(pairwise(cuts))
     others = [_threads().submit(run, *span) for span in spans[1:]]
     return [run(*spans[0]), *(other.result() for other in others)]

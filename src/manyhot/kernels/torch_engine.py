@@ -51,6 +51,12 @@ def total(logits: Tensor, cells: Cells, curves: Curves, want_slopes: bool) -> tu
     return summed, slopes
 
 
+def multiply(slopes: Tensor, factor: Tensor) -> Tensor:
+    """The slopes times a 0-d factor, in place."""
+    is_one = factor.device.type == "cpu" and factor.item() == 1.0
+    return slopes if is_one else slopes.mul_(factor)
+
+
 def computed(logits: Tensor) -> Tensor:
     """The logits in the dtype that costs are computed in: float32 for halves, else their own."""
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits

@@ -14,6 +14,7 @@ from manyhot.kernels.curves import Curves
 from manyhot.kernels.formula import Formula
 from manyhot.kernels.pointwise_source import Variant, constants_of, named_formulas, variant_of
 from manyhot.kernels.reduction import scale_of
+from manyhot.kernels.torch_engine import computed
 from manyhot.kernels.triton_pointwise import BLOCK, WARPS, kernel_module, multiply_kernel
 
 CANNOT_COMPILE = (CompilationError, OSError, SyntaxError)
@@ -24,7 +25,7 @@ MANY = 64  # one listed cell in so many: a block of plain negatives then compare
 def total(
     logits: Tensor, cells: Cells, curves: Curves, reduction: str, want_slopes: bool
 ) -> tuple[Tensor, Tensor | float, Tensor | None]:
-    """Reduced cost in float64; what the sum was scaled with; slopes, scaled too. Nothing waits for the GPU.
+    """Reduced cost; what the sum was scaled with; slopes, scaled too. Nothing waits for the GPU.
 
     Raises:
         OSError, SyntaxError, CompilationError: the formulas cannot be compiled.
@@ -32,7 +33,8 @@ def total(
     scale = scale_of(reduction, logits.shape[0], _known(cells) if reduction == "mean" else 0)
     z = logits.detach().contiguous()
     slopes = torch.empty_like(z) if want_slopes else None
-    return _run(z, cells, curves, slopes, scale).sum(dtype=torch.float64) * scale, scale, slopes
+    cost = _run(z, cells, curves, slopes, scale).sum(dtype=torch.float64) * scale
+    return cost.to(computed(z[:0]).dtype), scale, slopes
 
 
 def slopes_of(logits: Tensor, cells: Cells, curves: Curves, factor: Tensor) -> Tensor:
@@ -137,7 +139,7 @@ class _Work:
 
     def _kernels(self, soft: bool) -> tuple[Any, list[Any]]:
         curves = self.curves.to(self.z.device, self.kind)
-        variant = variant_of(curves, soft, self.cell_weight is not None)
+        variant = variant_of(curves, soft=soft, cell_weighted=self.cell_weight is not None)
         constants = [_line(c) if isinstance(c, Tensor) else float(c) for c in constants_of(curves, variant)]
         formulas = tuple(named_formulas(curves).items())
         return _module(formulas, variant, str(self.kind).removeprefix("torch.")), constants

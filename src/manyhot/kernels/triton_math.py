@@ -110,6 +110,12 @@ def softplus(z):
 
 
 @triton.jit
+def sigmoid_power(z, exponent):
+    """sigmoid(z) to the exponent >= 0."""
+    return exp(-exponent * softplus(-z))
+
+
+@triton.jit
 def tanh(x):
     """Hyperbolic tangent, exact for small x."""
     e = expm1(-2.0 * tl.abs(x))

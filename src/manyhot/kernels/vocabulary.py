@@ -11,6 +11,7 @@ WORDS = (
     "absolute",
     "power",
     "sigmoid",
+    "sigmoid_power",
     "softplus",
     "tanh",
 )

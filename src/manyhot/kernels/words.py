@@ -68,6 +68,11 @@ def sigmoid(z: Any) -> Any:
     return torch.sigmoid(_tensor(z))
 
 
+def sigmoid_power(z: Any, exponent: Any) -> Any:
+    """sigmoid(z) to the exponent >= 0, exact and with a slope also where sigmoid(z) rounds to 0."""
+    return exp(-exponent * softplus(-z))
+
+
 def softplus(z: Any) -> Any:
     """log(1 + exp(z)); -log(sigmoid(z)) is written softplus(-z)."""
     # logsigmoid keeps full precision in both tails; functional.softplus cuts over to z at 20.

@@ -69,8 +69,7 @@ class MultiLabelLoss(nn.Module, ABC):
         self.per_label("pos_weight", options.get("pos_weight"), low=0.0)
         self.per_label("label_weight", options.get("label_weight"), low=0.0)
         self.epoch = 0
-        self._calls = 0
-        self._warned = False
+        self._watch = door.Watch()
 
     @final
     def forward(
@@ -107,9 +106,8 @@ class MultiLabelLoss(nn.Module, ABC):
         cells = door.read_cells(logits, targets, unknown, row_weight, cell_weight, row_ids)
         if not plain(logits):  # within torch.compile or torch.func no number can be looked at
             return self.evaluate(logits, self.prepare(logits, cells))
-        self._calls += 1
-        if self._calls & (self._calls - 1) == 0:
-            self._warned = door.check_contract(logits, cells, self.names, self.strict, self._warned)
+        if self._watch.is_due():
+            self._watch.check_contract(logits, cells, self.names, self.strict)
         cells = self.prepare(logits, cells)
         cost = self.evaluate(logits, cells)
         # On other devices this would wait for the device in every step.
@@ -138,7 +136,7 @@ class MultiLabelLoss(nn.Module, ABC):
 
     def trust_logits(self) -> None:
         """Look no further for probabilities in place of logits: for callers whose head gives logits."""
-        self._warned = True
+        self._watch.warned = True
 
     def set_epoch(self, epoch: int) -> None:
         """Tell the loss which epoch begins, from 0; losses with a schedule read it."""

@@ -5,6 +5,7 @@ Checks that look at every number run at calls 1, 2, 4, 8, ... of a loss, so that
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -83,24 +84,36 @@ def read_cells(
     return SparseCells.of(found, logits.device, **beside)
 
 
-def check_contract(
-    logits: Tensor, cells: Cells, names: Sequence[str] | None, strict: bool, warned: bool
-) -> bool:
-    """Look for probabilities in place of logits and for targets outside [0, 1]; True when it has warned.
+@dataclass(slots=True)
+class Watch:
+    """What a loss remembers of its checks. Not attributes of the loss: those take a module 10 us to set."""
 
-    Raises:
-        InputError: targets outside [0, 1]; with `strict` also probabilities.
-    """
-    if isinstance(cells, DenseCells) and cells.values.dtype.is_signed:
-        _check_values(cells.values, cells.unknown, names)
-    sign = _sign_of_probabilities(logits)
-    if sign is None or warned:
-        return warned
-    message = f"logits look like probabilities: {sign}; pass what comes before the activation"
-    if strict:
-        raise InputError(message)
-    warnings.warn(message, ManyhotWarning, stacklevel=4)
-    return True
+    calls: int = 0
+    warned: bool = False
+
+    def is_due(self) -> bool:
+        """Count a call; True for the 1st, 2nd, 4th, 8th, ..."""
+        self.calls += 1
+        return self.calls & (self.calls - 1) == 0
+
+    def check_contract(
+        self, logits: Tensor, cells: Cells, names: Sequence[str] | None, strict: bool
+    ) -> None:
+        """Look for probabilities in place of logits, of which it warns once, and for targets outside [0, 1].
+
+        Raises:
+            InputError: targets outside [0, 1]; with `strict` also probabilities.
+        """
+        if isinstance(cells, DenseCells) and cells.values.dtype.is_signed:
+            _check_values(cells.values, cells.unknown, names)
+        sign = _sign_of_probabilities(logits)
+        if sign is None or self.warned:
+            return
+        message = f"logits look like probabilities: {sign}; pass what comes before the activation"
+        if strict:
+            raise InputError(message)
+        warnings.warn(message, ManyhotWarning, stacklevel=4)
+        self.warned = True
 
 
 def explain_nonfinite(logits: Tensor, cells: Cells, names: Sequence[str] | None) -> Tensor:

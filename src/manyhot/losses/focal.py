@@ -1,27 +1,27 @@
 """Focal losses: cross-entropy times a power of how wrong the model is, so that easy cells count little.
 
-A power of a probability is written exp(-gamma softplus(...)): it stays exact where the probability rounds to
-0, and has a slope there for every exponent.
+Powers of a probability are `sigmoid_power`, which stays exact where the probability rounds to 0, and has a
+slope there for every exponent.
 """
 
 from typing import Literal, Unpack
 
 from manyhot import _check
 from manyhot.kernels.formula import Curve, Formula, Scalar
-from manyhot.kernels.words import exp, log, maximum, power, sigmoid, softplus, where
+from manyhot.kernels.words import log, maximum, power, sigmoid, sigmoid_power, softplus, where
 from manyhot.losses.base import Options
 from manyhot.losses.pointwise import Pointwise
 
 
 def focused_positive(z: Scalar, gamma: Scalar, flow: Scalar) -> Curve:
     """-(1 - p)^gamma log p; `flow` is the share of the slope that passes through the power."""
-    focus, cost = exp(-gamma * softplus(z)), softplus(-z)
+    focus, cost = sigmoid_power(-z, gamma), softplus(-z)
     return focus * cost, -focus * (flow * gamma * sigmoid(z) * cost + sigmoid(-z))
 
 
 def focused_negative(z: Scalar, gamma: Scalar, flow: Scalar) -> Curve:
     """-p^gamma log(1 - p)."""
-    focus, cost = exp(-gamma * softplus(-z)), softplus(z)
+    focus, cost = sigmoid_power(z, gamma), softplus(z)
     return focus * cost, focus * (flow * gamma * sigmoid(-z) * cost + sigmoid(z))
 
 
@@ -195,7 +195,7 @@ def polynomial_positive(
 ) -> Curve:
     """(1 - p)^gamma (-log p - epsilon_1 (1 - p) - epsilon_2 / 2 (1 - p)^2)."""
     p, miss = sigmoid(z), sigmoid(-z)
-    focus = exp(-gamma * softplus(z))
+    focus = sigmoid_power(-z, gamma)
     cost = softplus(-z) - miss * (epsilon_1 + 0.5 * epsilon_2 * miss)
     own = miss * (p * (epsilon_1 + epsilon_2 * miss) - 1.0)
     return focus * cost, focus * (own - flow * gamma * p * cost)
