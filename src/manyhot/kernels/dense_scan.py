@@ -12,7 +12,7 @@ from manyhot.kernels.cells import DenseCells, SparseCells
 from manyhot.kernels.pool import over_rows
 
 Array = NDArray[Any]
-BLOCK = 64  # cells that are passed over together when all are 0
+BLOCK, FEW = 64, 8  # cells that are passed over together when all are 0
 EXPECTED = 16  # cells of a row that there is room for at first
 READ_AS_THEY_ARE = (torch.float32, torch.float64, torch.uint8, torch.int64)
 BITS = {1: np.uint8, 4: np.uint32, 8: np.uint64}
@@ -56,18 +56,22 @@ class _Found:
 
 
 def _scanned(matrix: Array) -> _Found:
-    rows, room = len(matrix), max(BLOCK, EXPECTED * len(matrix))
-    starts = np.zeros((2, rows + 1), np.int32)
-    labels, hidden = np.empty(room, np.int32), np.empty(room, np.int32)
+    rows, width = matrix.shape
+    line = matrix.reshape(-1)
+    room = min(max(BLOCK, EXPECTED * rows), line.size) + BLOCK
+    places, hidden = np.empty(room, np.int64), np.empty(room, np.int64)
     values = np.empty(room, np.float64 if matrix.dtype == np.float64 else np.float32)
-    bits = matrix.view(BITS[matrix.itemsize])
-    row, soft = _scan(bits, matrix, 0, starts, labels, values, hidden)
-    while row < rows:
-        labels, values, hidden = (np.concatenate([a, np.empty_like(a)]) for a in (labels, values, hidden))
-        row, more = _scan(bits, matrix, row, starts, labels, values, hidden)
+    bits = line.view(BITS[matrix.itemsize])
+    cell, number, hidden_number, soft = _scan(bits, line, 0, 0, 0, places, values, hidden)
+    while cell < line.size:
+        places, values, hidden = (np.concatenate([a, np.empty_like(a)]) for a in (places, values, hidden))
+        cell, number, hidden_number, more = _scan(
+            bits, line, cell, number, hidden_number, places, values, hidden
+        )
         soft |= more
-    number, hidden_number = starts[:, -1]
-    return _Found(starts[0], labels[:number], values[:number], starts[1], hidden[:hidden_number], soft)
+    starts, labels = _by_row(places[:number], rows, width)
+    hidden_starts, hidden_labels = _by_row(hidden[:hidden_number], rows, width)
+    return _Found(starts, labels, values[:number], hidden_starts, hidden_labels, soft)
 
 
 def _joined(parts: list[_Found]) -> _Found:
@@ -91,31 +95,45 @@ def _follow_on(starts: list[Array]) -> Array:
 
 @njit(nogil=True, cache=True)
 def _scan(
-    bits: Any, matrix: Any, first: int, starts: Any, labels: Any, values: Any, hidden: Any
-) -> tuple[int, bool]:
-    """List the cells from a row on; the row at which the room ends, and whether a value is not 1."""
-    soft, k, h = False, starts[0, first], starts[1, first]
-    for i in range(first, matrix.shape[0]):
-        row = bits[i]
-        for c in range(0, row.shape[0], BLOCK):
-            block = row[c : c + BLOCK]
-            some = bits.dtype.type(0)
-            for j in range(block.shape[0]):
-                some = bits.dtype.type(some | block[j])  # Numba alone would widen it
+    bits: Any, line: Any, first: int, k: int, h: int, places: Any, values: Any, hidden: Any
+) -> tuple[int, int, int, bool]:
+    """List the cells from one on; where the room ends, how many are listed, whether a value is not 1."""
+    soft = False
+    for c in range(first, line.shape[0], BLOCK):
+        if max(k, h) + BLOCK > places.shape[0]:
+            return c, k, h, soft
+        last = line.shape[0] if c + BLOCK > line.shape[0] else c + BLOCK
+        if last == c + BLOCK:
+            some = bits[c]
+            for j in range(1, BLOCK):
+                some = bits.dtype.type(some | bits[c + j])  # Numba alone would widen it
             if some == 0:
                 continue
-            if max(k, h) + block.shape[0] > labels.shape[0]:
-                return i, soft
-            for j in range(block.shape[0]):
-                if block[j] == 0:
-                    continue
-                value = matrix[i, c + j]
-                if value > 0:
-                    labels[k], values[k] = c + j, value
-                    soft |= value != 1
-                    k += 1
-                elif not value >= 0:
-                    hidden[h] = c + j
-                    h += 1
-        starts[0, i + 1], starts[1, i + 1] = k, h
-    return matrix.shape[0], soft
+        for a in range(c, last, FEW):
+            b = last if a + FEW > last else a + FEW
+            if b == a + FEW and (
+                bits[a] | bits[a + 1] | bits[a + 2] | bits[a + 3]
+                | bits[a + 4] | bits[a + 5] | bits[a + 6] | bits[a + 7]
+            ) == 0:  # fmt: skip
+                continue
+            for j in range(a, b):  # written first and counted then: no branch to guess wrong
+                value = line[j]
+                places[k], values[k], hidden[h] = j, value, j
+                soft |= (value > 0) & (value != 1)
+                k += 1 if value > 0 else 0
+                h += 0 if value >= 0 else 1
+    return line.shape[0], k, h, soft
+
+
+@njit(nogil=True, cache=True)
+def _by_row(places: Any, rows: int, width: int) -> tuple[Any, Any]:
+    """Row pointers, and the label of each of these ascending cells."""
+    starts, labels = np.zeros(rows + 1, np.int32), np.empty(len(places), np.int32)
+    row = 0
+    for k in range(len(places)):
+        while places[k] >= (row + 1) * width:
+            row += 1
+            starts[row] = k
+        labels[k] = places[k] - row * width
+    starts[row + 1 :] = len(places)
+    return starts, labels

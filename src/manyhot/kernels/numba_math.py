@@ -94,8 +94,8 @@ def _recast(to: Any) -> Any:
 def wide_vectors(context: Any) -> Any:  # noqa: ARG001
     """Let LLVM use all 512 bits of AVX-512 in the kernel that calls this; of no effect elsewhere.
 
-    On Intel's processors it keeps to 256 bits by itself, for fear of a lower clock. The polynomials here are a
-    third faster with all.
+    On processors of Intel it keeps to 256 bits by itself, for fear of a lower clock. The polynomials here
+    are a third faster with all.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001

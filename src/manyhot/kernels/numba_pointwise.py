@@ -2,8 +2,8 @@
 
 Rows lie one behind the other, so a run of them is one line of cells. Every cell of it is first costed as a
 negative, with a mask that reads 0 in place of the positives and unknown cells so that nothing of them can
-reach the sum. Then those few are costed as what they are, together for some rows, and the cost of the 0 in
-their place is taken out again. So the targets are never dense, and no long loop has a branch.
+reach the sum. Then those few are costed as what they are, while they are still in the cache, and the cost of
+the 0 in their place is taken out again. So the targets are never dense, and no long loop has a branch.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ def _replace(variant: Variant) -> str:
     return REPLACE.format(
         given="".join(f", {name}" for name, _ in constants(variant)),
         live="True" if variant.unknown else "positive",
-        buffers="".join(f"\n    b_{name} = np.empty(count, real)" for name, _ in listed),
+        buffers="".join(f"\n    b_{name} = buffers[{2 + place}]" for place, (name, _) in enumerate(listed)),
         gathered="".join(f"\n            b_{name}[k] = {name}[{at}]" for name, at in listed),
         weight=" * ".join(weights) or "real(1)",
         cost=cost,
@@ -92,8 +92,8 @@ def _kernel(variant: Variant) -> str:
             f", {name}" if kind == "scalar" else f", {name}_c[j]" for name, kind in variant.constants()
         ),
         weighted="".join(f"\n                v, s = v * {weight}, s * {weight}" for weight in weights),
+        listed_buffers=2 + variant.cell_weighted + sum(kind != "scalar" for _, kind in own),
         chunk=CHUNK,
-        group=ROW_GROUP,
     )
 
 
@@ -110,14 +110,14 @@ def size(x):
 
 REPLACE = """
 @whole
-def replace(positive, a, b, cells, slopes, wanted, width, starts, labels, values, cell,
+def replace(positive, a, b, cells, slopes, wanted, buffers, width, starts, labels, values, cell,
             sums, low, high, scale{given}):
     wide_vectors()
     largest, live = sign_bit, {live}
     begin, count = starts[a], starts[b] - starts[a]
     if count == 0:
         return largest
-    own, cost = np.empty(count, real), np.empty(count, real){buffers}
+    own, cost = buffers[0], buffers[1]{buffers}
     for i in range(a, b):
         for k in range(starts[i] - begin, starts[i + 1] - begin):
             j = labels[k + begin]
@@ -130,13 +130,13 @@ def replace(positive, a, b, cells, slopes, wanted, width, starts, labels, values
         weight = {weight}
         cost[k] = weight * (share * v - before)
         own[k] = share * weight * s * scale
+    extra = 0.0
     for i in range(a, b):
-        extra = 0.0
         for k in range(starts[i] - begin, starts[i + 1] - begin):
             extra += cost[k]
             if wanted:
                 slopes[i * width + labels[k + begin]] = own[k]
-        sums[i] += extra
+    sums[a] += extra
     return largest
 """
 
@@ -163,6 +163,11 @@ def kernel(cells, slopes, run, width, starts, labels, values, hidden_starts, hid
     wide_vectors()
     rows, largest, wanted = sums.shape[0], sign_bit, slopes.shape[0] == cells.shape[0]
     mask, hiding = np.empty({chunk}, size_of), True{buffers}
+    listed = 0
+    for a in range(0, rows, run):
+        b = min(a + run, rows)
+        listed = max(listed, starts[b] - starts[a], hidden_starts[b] - hidden_starts[a])
+    buffers = np.empty(({listed_buffers}, listed), real)
     for a in range(0, rows, run):
         b = min(a + run, rows)
         first, last, total = a * width, b * width, 0.0
@@ -184,12 +189,10 @@ def kernel(cells, slopes, run, width, starts, labels, values, hidden_starts, hid
                 out[j] = s * scale
             total += summed
         sums[a] = total
-    for a in range(0, rows, {group}):
-        b = min(a + {group}, rows)
-        of_positives = replace(True, a, b, cells, slopes, wanted, width, starts, labels, values, cell,
-                               sums, low, high, scale{passed})
-        of_unknown = replace(False, a, b, cells, slopes, wanted, width, hidden_starts, hidden_labels,
-                             values, cell, sums, low, high, scale{passed})
+        of_positives = replace(True, a, b, cells, slopes, wanted, buffers, width, starts, labels, values,
+                               cell, sums, low, high, scale{passed})
+        of_unknown = replace(False, a, b, cells, slopes, wanted, buffers, width, hidden_starts,
+                             hidden_labels, values, cell, sums, low, high, scale{passed})
         largest = max(largest, of_positives, of_unknown)
     return largest < infinite
 """

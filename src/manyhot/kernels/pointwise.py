@@ -187,9 +187,7 @@ def _compiled_total(
         return None
 
 
-def _torch_total(
-    logits: Tensor, cells: Cells, curves: Curves, reduction: str, want_slopes: bool
-) -> Found:
+def _torch_total(logits: Tensor, cells: Cells, curves: Curves, reduction: str, want_slopes: bool) -> Found:
     scale = scale_of(reduction, logits.shape[0], cells.known_count() if reduction == "mean" else 0)
     summed, slopes = torch_engine.total(logits, cells, curves, want_slopes)
     cost = (summed * scale).to(torch_engine.computed(logits[:0]).dtype)

@@ -96,9 +96,7 @@ class Watch:
         self.calls += 1
         return self.calls & (self.calls - 1) == 0
 
-    def check_contract(
-        self, logits: Tensor, cells: Cells, names: Sequence[str] | None, strict: bool
-    ) -> None:
+    def check_contract(self, logits: Tensor, cells: Cells, names: Sequence[str] | None, strict: bool) -> None:
         """Look for probabilities in place of logits, of which it warns once, and for targets outside [0, 1].
 
         Raises:

@@ -51,6 +51,7 @@ EVALUATES = (
     EveryCell.evaluate,
     PartialBCE.evaluate,
     RowCosts.evaluate,
+    Rowwise.evaluate,
     DecoupledSoftmax.evaluate,
 )
 """The ways from costs to one number that are known here."""
