@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from manyhot.kernels.formula import Formula
-from manyhot.kernels.numba_source import load
+from manyhot.kernels.numba_source import SIZE, load
 from manyhot.kernels.pointwise_source import Kind, Variant, cell_functions
 from manyhot.kernels.pool import ROW_GROUP
 from manyhot.kernels.source import definitions
@@ -96,17 +96,6 @@ def _kernel(variant: Variant) -> str:
         chunk=CHUNK,
     )
 
-
-SIZE = """
-size_of = np.int32 if real is np.float32 else np.int64
-sign_bit = size_of(np.iinfo(size_of).min)
-infinite = size_of(sign_bit + (0x7F800000 if real is np.float32 else 0x7FF0000000000000))
-
-
-@part
-def size(x):
-    return size_of(bits(x) | sign_bit)  # larger for larger |x|; an integer, since fast floats know no NaN
-"""
 
 REPLACE = """
 @whole

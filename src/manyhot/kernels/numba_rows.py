@@ -19,7 +19,7 @@ from torch import Tensor
 from manyhot.kernels.cells import SparseCells
 from manyhot.kernels.memory import room_like
 from manyhot.kernels.numba_engine import integers
-from manyhot.kernels.numba_source import load
+from manyhot.kernels.numba_source import SEEN, SIZE, load
 from manyhot.kernels.pool import over_rows
 from manyhot.kernels.reduction import scale_of
 from manyhot.kernels.row_sums import LINEAR, LOGARITHMIC, ROW_SUMS, WIDE, RowReading
@@ -125,7 +125,8 @@ def _reals(tensor: Tensor, kind: type) -> Array:
 def _kernel(formula: Callable[..., Any], variant: RowVariant, kind: str) -> Any:
     # A row's own numbers are few, so they may be doubles: the formula is a module of that precision.
     row = load(definitions({"row": formula}), "float64")
-    return load(f"from {row.__name__} import row\n{_source(variant)}", kind).kernel
+    source = [f"from {row.__name__} import row", SIZE, SEEN, _source(variant)]
+    return load("\n\n".join(source), kind).kernel
 
 
 def _source(variant: RowVariant) -> str:
@@ -197,21 +198,8 @@ HIDDEN_LOST = """
 KERNEL = """
 import math
 
-size_of = np.int32 if real is np.float32 else np.int64
-sign_bit = size_of(np.iinfo(size_of).min)
-infinite = size_of(sign_bit + (0x7F800000 if real is np.float32 else 0x7FF0000000000000))
 last_bit = size_of(31 if real is np.float32 else 63)
-never, lowest = real(-1e30), sign_bit
-
-
-@part
-def size(x):
-    return size_of(bits(x) | sign_bit)
-
-
-@part
-def seen(x, mask):
-    return of_bits((bits(x) & mask) | (bits(never) & ~mask))
+lowest = sign_bit
 
 
 @part

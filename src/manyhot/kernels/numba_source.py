@@ -23,6 +23,29 @@ whole = njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 '''
 
 
+SIZE = """
+size_of = np.int32 if real is np.float32 else np.int64
+sign_bit = size_of(np.iinfo(size_of).min)
+infinite = size_of(sign_bit + (0x7F800000 if real is np.float32 else 0x7FF0000000000000))
+
+
+@part
+def size(x):
+    return size_of(bits(x) | sign_bit)  # larger for larger |x|; an integer, since fast floats know no NaN
+"""
+"""`size(x)`, `sign_bit`, which is that of 0, and `infinite`."""
+
+SEEN = """
+never = real(-1e30)
+
+
+@part
+def seen(x, mask):
+    return of_bits((bits(x) & mask) | (bits(never) & ~mask))
+"""
+"""`seen(x, mask)`: x where the mask is -1, and `never`, whose exponential is 0, where it is 0."""
+
+
 def load(source: str, kind: str) -> ModuleType:
     """The module of a kernel's source.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from manyhot import _check
 from manyhot.kernels import torch_engine
-from manyhot.kernels.cells import Cells
+from manyhot.kernels.cells import Cells, SparseCells
 from manyhot.kernels.curves import Curves
 from manyhot.kernels.reduction import reduce_units, scale_of
 
@@ -64,6 +64,18 @@ def pointwise(logits: Tensor, cells: Cells, curves: Curves, reduction: str) -> T
         return reduce_units(values, reduction, logits.shape[0], cells.known_count())
     result: Any = Total.apply(logits, cells, curves, reduction)
     return result
+
+
+def listed(logits: Tensor, cells: Cells) -> Cells:
+    """The targets as the CPU engine reads them, without plain negatives, where it costs this batch.
+
+    Worth a call where more than the engine reads them: dense ones are then gone through once.
+    """
+    if isinstance(cells, SparseCells) or not suits_numba(logits):
+        return cells
+    from manyhot.kernels.dense_scan import compressed  # Numba is imported when there is work for it
+
+    return compressed(cells.dense())
 
 
 def plain(logits: Tensor) -> bool:

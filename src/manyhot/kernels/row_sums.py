@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from manyhot.kernels.cells import Cells, SparseCells, wide
-from manyhot.kernels.pointwise import suits_numba, suits_triton
+from manyhot.kernels.pointwise import listed, suits_numba, suits_triton
 from manyhot.kernels.row_split import Split, log_or_empty, log_sum_exp, plain_split
 
 WIDE = ("lse_neg", "lse_all")  # sums that negatives enter
@@ -84,11 +84,7 @@ def compacted(z: Tensor, cells: Cells, reading: RowReading) -> Cells:
         from manyhot.kernels import triton_row_split  # Triton is imported when there is work for it
 
         return triton_row_split.compressed(cells.dense())
-    if not suits_numba(z):
-        return cells
-    from manyhot.kernels.dense_scan import compressed  # Numba is imported when there is work for it
-
-    return compressed(cells.dense())
+    return listed(z, cells)
 
 
 def takes_halves(logits: Tensor, cells: Cells, reading: RowReading) -> bool:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from manyhot import _check
+from manyhot.kernels.both_ways import Ways, both_ways, goes_both_ways
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.reduction import reduce_units
-from manyhot.kernels.row_sums import RowReading, row_sums
+from manyhot.kernels.row_sums import RowReading, compacted, row_sums
 from manyhot.kernels.torch_engine import computed
 from manyhot.kernels.transposed import transposed
 from manyhot.kernels.words import sigmoid, softplus
@@ -65,6 +66,16 @@ class TwoWay(MultiLabelLoss):
 
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """Both ways, each reduced by its own count."""
+        weights = side_weights(self, cells)
+        if not any(self.smoothing) and self.reduction != "none":
+            ways = Ways(self.temperature_pos, self.temperature_neg, *weights)
+            cells = compacted(logits, cells, RowReading())
+            if goes_both_ways(logits, cells):
+                return both_ways(computed(logits), cells, ways, self.reduction, self._plain)
+        return self._plain(logits, cells)
+
+    def _plain(self, logits: Tensor, cells: Cells) -> Tensor:
+        """The same in differentiable torch."""
         z, weights = computed(logits), side_weights(self, cells)
         plain = RowReading(
             temperature_pos=self.temperature_pos,

@@ -8,7 +8,7 @@ from torch import Tensor
 from manyhot.kernels.cells import Cells, wide
 from manyhot.kernels.curves import Curves
 from manyhot.kernels.formula import Formula, constant_names
-from manyhot.kernels.pointwise import pointwise
+from manyhot.kernels.pointwise import listed, pointwise
 from manyhot.losses.base import MultiLabelLoss
 
 
@@ -60,6 +60,8 @@ class Pointwise(MultiLabelLoss):
 
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """Reduced cost, or with the reduction "none" the cost of every cell."""
+        if self.reduction != "none":
+            cells = listed(logits, cells)
         return pointwise(logits, cells, self.curves(cells), self.reduction)
 
 
