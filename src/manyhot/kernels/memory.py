@@ -24,9 +24,9 @@ def room_like(tensor: Tensor) -> Tensor:
     size = tensor.numel() * tensor.itemsize
     if size < WORTH_KEEPING[0]:
         return torch.empty(tensor.shape, dtype=tensor.dtype)
-    kept = size <= WORTH_KEEPING[1]
-    block = torch.from_numpy(_block(size + LINE) if kept else np.empty(size + LINE, np.uint8))
-    return block.narrow(0, -block.data_ptr() % LINE, size).view(tensor.dtype).view(tensor.shape)
+    block = _block(size + LINE) if size <= WORTH_KEEPING[1] else np.empty(size + LINE, np.uint8)
+    begin = -block.ctypes.data % LINE
+    return torch.from_numpy(block[begin : begin + size]).view(tensor.dtype).view(tensor.shape)
 
 
 def _block(size: int) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from manyhot.kernels.curves import Curves
 from manyhot.kernels.hinges import Hinges
 from manyhot.kernels.logistic_pairs import LogisticPairs
 from manyhot.kernels.pairs import pair_sums, violations
-from manyhot.kernels.pointwise import pointwise, suits_numba
+from manyhot.kernels.pointwise import listed, pointwise, suits_numba
 from manyhot.kernels.positives import Positives, positives, visible
 from manyhot.kernels.reduction import scale_of
 from manyhot.kernels.row_sums import is_split, masses, row_sums
@@ -174,11 +174,11 @@ class MultiLabelSoftMargin(RowCosts):
         """As for every row-wise loss; what is summed over rows is summed over cells at once."""
         if self.reduction == "none":
             return RowCosts.evaluate(self, logits, cells)
+        cells = listed(logits, cells)
         known = cells.known_per_row().to(computed(logits[:0]).dtype)
-        shared = row_scaled(cells, 1 / known.clamp(min=1))
         scale = scale_of(self.reduction, logits.shape[0], (known > 0).sum())
-        summed = pointwise(logits, shared, self._curves(cells), "sum")
-        return summed * torch.as_tensor(scale, dtype=summed.dtype)
+        shared = row_scaled(cells, (scale / known.clamp(min=1)).to(known.dtype))
+        return pointwise(logits, shared, self._curves(cells), "sum")
 
     def _curves(self, cells: Cells) -> Curves:
         weights = side_weights(self, cells)
