@@ -84,7 +84,9 @@ def kernels_of(name, logits, soft, full=False):
     counts = torch.arange(1, LABELS + 1)
     loss = make_loss(name, label_counts=counts, num_rows=100, label_weight=np.ones(LABELS) if full else None)
     curves = loss.curves(loss.prepare(torch.zeros(2, LABELS), DenseCells(values=torch.zeros(2, LABELS))))
-    module = kernel_module(named_formulas(curves), variant_of(curves, soft=soft, cell_weighted=full), "float32")
+    module = kernel_module(
+        named_formulas(curves), variant_of(curves, soft=soft, cell_weighted=full), "float32"
+    )
     types = {"z": logits, "slopes": logits, "size": "i64", "width": "i32", "count": "i32"}
     types |= dict.fromkeys(("positives", "positive_edges", "unknown_edges", "places"), "*i64")
     types["factor"] = "*fp64"

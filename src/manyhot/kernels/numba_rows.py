@@ -138,7 +138,7 @@ def _source(variant: RowVariant) -> str:
     if not variant.soft:
         blocks.pop("lse_neg", None)
     return KERNEL.format(
-        given="".join(f", {name}" for name in variant.names if name not in ROW_SUMS),
+        given="".join(f", c_{name}" for name in variant.names if name not in ROW_SUMS),
         chunk=CHUNK,
         weigh="w[j] * " if variant.down else "",
         weights="\n            w = down[c : c + out.shape[0]]" if variant.down else "",
@@ -157,7 +157,7 @@ def _source(variant: RowVariant) -> str:
         hidden_lost=HIDDEN_LOST.format(down=down) if "n_neg" in names else "",
         all_mass="all_down" if variant.down else "np.float64(width)",
         logs="".join(f"\n        {name} = {_LOG[name]}" for name in sums if name in _LOG),
-        arguments=", ".join(variant.names),
+        arguments=", ".join(name if name in ROW_SUMS else f"c_{name}" for name in variant.names),
         slopes="".join(f"d_{name}, " for name in sums),
         wide=" + ".join(f"d_{name} * math.exp(peaks[p] - {name})" for name in sums if name in WIDE),
         own=" + ".join(_SLOPE[name] for name in sums),
