@@ -83,9 +83,9 @@ def test_hidden_logits_may_be_nan_and_others_may_not(written):
     assert torch.equal(gradient, expected[1])
     assert all(pair is not None for pair in written)
     for place in ((1, 5), (5, 1), (9, 9)):
+        spoiled = logits.clone()
+        spoiled[place] = torch.nan
         with pytest.raises(ValueError, match="logits are NaN"):
-            spoiled = logits.clone()
-            spoiled[place] = torch.nan
             answer("numba", TwoWay(), spoiled, targets.nan_to_num(0))
 
 

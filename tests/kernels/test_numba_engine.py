@@ -12,7 +12,9 @@ import torch
 from manyhot.errors import OptionError
 from manyhot.kernels import numba_engine, pool
 from manyhot.kernels import pointwise as chooser
+from manyhot.kernels.cells import DenseCells
 from manyhot.kernels.pointwise import use_engine
+from manyhot.kernels.pointwise_source import variant_of
 from manyhot.kernels.words import sigmoid, softplus
 from manyhot.labels import Targets
 from manyhot.losses import BCE, LOSSES, Asymmetric, DistributionBalanced, Pointwise, make_loss
@@ -91,6 +93,30 @@ def test_a_gradient_scaler_saves_what_float16_would_lose(engine, sparse):
 def test_constants_per_label_and_per_row():
     counts = torch.randint(0, 50, (LABELS,), generator=torch.Generator().manual_seed(3))
     assert_agrees(DistributionBalanced(counts, 100), *batch())
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (3000, 7), (700, 33), (40, 1000)])
+def test_rows_that_are_costed_as_one_line(shape):
+    draw = torch.Generator().manual_seed(4)
+    logits = 3 * torch.randn(shape, generator=draw)
+    targets = (torch.rand(shape, generator=draw) < 0.2).float()
+    targets[torch.rand(shape, generator=draw) < 0.1] = torch.nan
+    row_weight = torch.linspace(0.5, 2, shape[0])
+    for loss in (BCE(), BCE(pos_weight=np.linspace(0.1, 3, shape[1])), Asymmetric(gamma_neg=2.5)):
+        assert_agrees(loss, logits, targets)
+        assert_agrees(loss, logits, targets, row_weight=row_weight, cell_weight=torch.rand(shape))
+    counts = torch.randint(1, 50, shape[1:], generator=draw)
+    assert_agrees(DistributionBalanced(counts, 100), logits, targets)
+
+
+def test_small_whole_constants_are_part_of_the_code_and_others_are_not():
+    curves = Asymmetric(gamma_neg=4, gamma_pos=0.5, clip=0.1).curves(DenseCells(values=torch.zeros(1, 1)))
+    variant = variant_of(curves, soft=False, cell_weighted=False, fixing=True)
+    assert dict(variant.fixed) == {"gamma_neg": 4.0, "flow": 0.0}
+    assert [name for name, _ in variant.kinds] == ["gamma_pos", "clip"]
+    logits, targets = batch()
+    for gamma in (0, 1, 2, 2.5, 3, 4, 5):
+        assert_agrees(Asymmetric(gamma_neg=gamma, gamma_pos=gamma, detach_focus=False), logits, targets)
 
 
 def test_asymmetric():
