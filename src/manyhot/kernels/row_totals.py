@@ -54,6 +54,8 @@ def row_total(
     from manyhot.kernels import numba_rows  # Numba is imported when there is work for it
     from manyhot.kernels.numba_engine import CANNOT_COMPILE
 
+    assert isinstance(cells, SparseCells)
+
     def write(logits: Tensor, want_slopes: bool) -> tuple[Tensor, Tensor | None]:
         return numba_rows.total(logits, cells, reading, formula, constants, reduction, want_slopes)
 
