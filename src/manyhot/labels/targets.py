@@ -11,6 +11,7 @@ from scipy.sparse import csr_array, vstack
 from manyhot._typing import BoolArray
 from manyhot.errors import InputError, ShapeError
 from manyhot.labels import _sparse, formats
+from manyhot.labels.provenance import Provenance
 
 
 @final
@@ -29,17 +30,19 @@ class Targets:
         ShapeError: the two matrices differ in shape.
     """
 
-    __slots__ = ("_positives", "_unknown")
+    __slots__ = ("_positives", "_provenance", "_unknown")
     __hash__ = None  # type: ignore[assignment]  # compared by value, and too large to hash
 
     def __init__(self, positives: Any, unknown: Any = None) -> None:
         self._positives, self._unknown = formats.csr_cells(positives, unknown)
+        self._provenance: Provenance | None = None
 
     @classmethod
     def _of(cls, cells: formats.Cells) -> Self:
         """Targets of cells that are already canonical."""
         targets = object.__new__(cls)
         targets._positives, targets._unknown = cells
+        targets._provenance = None
         return targets
 
     # ---------------------------------------------------------------- in
@@ -97,7 +100,9 @@ class Targets:
         unknown = None
         if any(part.has_unknown for part in parts):
             unknown = vstack([part._unknown_or_empty() for part in parts], format="csr")
-        return cls(vstack([part.positives for part in parts], format="csr"), unknown)
+        joined = cls(vstack([part.positives for part in parts], format="csr"), unknown)
+        joined._provenance = Provenance.concat([part.provenance for part in parts])
+        return joined
 
     # ---------------------------------------------------------------- what it holds
 
@@ -110,6 +115,11 @@ class Targets:
     def unknown(self) -> csr_array | None:
         """CSR (rows, labels) of bool, canonical; None when every cell is known."""
         return self._unknown
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """What the rule that decided these sets left on them; None of targets. Plays no part in `==`."""
+        return self._provenance
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -171,22 +181,31 @@ class Targets:
         """The rows of a slice, of integers (any order, repeats allowed) or of a boolean mask (rows,)."""
         chosen = _indices(index, len(self), "row")
         unknown = None if self._unknown is None else self._unknown[chosen]
-        return Targets(self._positives[chosen], unknown)
+        origin = None if self._provenance is None else self._provenance.rows(chosen)
+        return Targets(self._positives[chosen], unknown).decided_by(origin)
 
     def columns(self, index: Any) -> "Targets":
         """The labels of a slice, of integers (any order) or of a boolean mask (labels,)."""
         chosen = _indices(index, self.width, "column")
         unknown = None if self._unknown is None else self._unknown[:, chosen]
-        return Targets(self._positives[:, chosen], unknown)
+        origin = None if self._provenance is None else self._provenance.columns(chosen)
+        return Targets(self._positives[:, chosen], unknown).decided_by(origin)
+
+    def decided_by(self, provenance: Provenance | None) -> "Targets":
+        """The same with another provenance."""
+        marked = Targets._of((self._positives, self._unknown))
+        marked._provenance = provenance
+        return marked
 
     def harden(self, cut: float = 0.5) -> "Targets":
         """Soft values made 0/1: positive where value >= cut. Unknown cells stay unknown."""
         kept = _sparse.masked(self._positives, self._positives.data >= cut)
-        return Targets._of((_sparse.compressed(kept.indices, kept.indptr, self.width), self._unknown))
+        hard = Targets._of((_sparse.compressed(kept.indices, kept.indptr, self.width), self._unknown))
+        return hard.decided_by(self._provenance)
 
     def assume_negative(self) -> "Targets":
         """The same with every unknown cell negative."""
-        return Targets._of((self._positives, None))
+        return Targets._of((self._positives, None)).decided_by(self._provenance)
 
     def widen(self, width: int, *, unknown: bool = True) -> "Targets":
         """The same with labels added on the right, as after `LabelSpace.extend`: unknown, or negative."""

@@ -1,0 +1,34 @@
+"""One digest a row: the same in every form, another for other scores."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from manyhot.kernels.row_digests import row_digests
+
+RNG = np.random.default_rng(0)
+SCORES = RNG.normal(size=(5000, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "form", [csr_array, np.float64, np.asfortranarray, lambda scores: scores[:, ::-1][:, ::-1]]
+)
+def test_all_forms_of_a_row_have_one_digest(form):
+    np.testing.assert_array_equal(row_digests(form(SCORES)), row_digests(SCORES))
+
+
+def test_a_row_keeps_its_digest_in_any_batch():
+    parts = [row_digests(SCORES[begin : begin + 17]) for begin in range(0, 5000, 17)]
+    np.testing.assert_array_equal(np.concatenate(parts), row_digests(SCORES))
+
+
+def test_other_rows_have_other_digests():
+    moved = np.concatenate([SCORES, SCORES[:, [1, 0, 2, 3, 4, 5]], -SCORES, np.nextafter(SCORES, 9)])
+    assert len(np.unique(row_digests(moved))) == len(moved)
+
+
+def test_cells_that_csr_may_leave_out_count_nothing():
+    lowest = np.array([[0.5, -np.inf], [0.5, 0.0], [0.5, -0.0]])
+    stored = csr_array((np.array([0.5]), np.array([0]), np.array([0, 1])), shape=(1, 2))
+    assert set(row_digests(lowest)) == set(row_digests(stored))
+    assert row_digests(np.zeros((2, 0))).tolist() == [0, 0]
