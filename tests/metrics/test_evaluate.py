@@ -183,6 +183,40 @@ def test_an_unknown_label_is_as_if_deleted(problem, data):
         np.testing.assert_allclose(list(masked.values.values()), list(deleted.values.values()), atol=1e-9)
 
 
+PEERS = {
+    "precision": lambda y, p, w: sk.precision_score(y, p, sample_weight=w, zero_division=np.nan),
+    "recall": lambda y, p, w: sk.recall_score(y, p, sample_weight=w, zero_division=np.nan),
+    "f1": lambda y, p, w: sk.f1_score(y, p, sample_weight=w, zero_division=np.nan),
+    "jaccard": lambda y, p, w: sk.jaccard_score(y, p, sample_weight=w) if (y | p).any() else np.nan,
+    "specificity": lambda y, p, w: sk.recall_score(~y, ~p, sample_weight=w, zero_division=np.nan),
+    "balanced_accuracy": lambda y, p, w: (
+        sk.balanced_accuracy_score(y, p, sample_weight=w) if 0 < y.mean() < 1 else np.nan
+    ),
+    "mcc": lambda y, p, w: (
+        sk.matthews_corrcoef(y, p, sample_weight=w) if 0 < y.mean() < 1 and 0 < p.mean() < 1 else np.nan
+    ),
+}
+RANKED = {
+    "ap": lambda y, s, w: sk.average_precision_score(y, s, sample_weight=w) if y.any() else np.nan,
+    "auc": lambda y, s, w: sk.roc_auc_score(y, s, sample_weight=w) if 0 < y.mean() < 1 else np.nan,
+}
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_weights_that_are_no_round_numbers_leave_undefined_what_is(seed):
+    rng = np.random.default_rng(seed)
+    targets = rng.random((30, 5)) < [0.0, 0.05, 0.4, 0.95, 1.0]
+    decisions = rng.random((30, 5)) < [0.4, 0.0, 0.5, 1.0, 0.9]
+    scores, weight = rng.random((30, 5)), rng.random(30) * 10.0 ** rng.integers(-5, 5)
+    names = [f"{name}_macro" for name in (*PEERS, *RANKED)]
+    result = evaluate(targets, scores, decisions, metrics=names, row_weight=weight, intervals=2)
+    for name, peer in (PEERS | RANKED).items():
+        given = scores if name in RANKED else decisions
+        expected = [quiet(peer, targets[:, j], given[:, j], weight) for j in range(5)]
+        np.testing.assert_allclose(result.per_label[name], expected, atol=1e-6, err_msg=name)
+        assert result.counted[f"{name}_macro"].used == np.count_nonzero(~np.isnan(expected))
+
+
 def test_a_row_of_weight_zero_is_as_if_deleted():
     rng = np.random.default_rng(3)
     targets, scores = rng.random((30, 5)) < 0.3, rng.random((30, 5))

@@ -69,6 +69,18 @@ def test_bounds_hold_the_exact_value(seed, bins, sparse):
         assert bounds.low - 1e-12 <= bounds.value <= bounds.high + 1e-12
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_label_without_negatives_stays_undefined_whatever_the_weights(seed):
+    rng = np.random.default_rng(seed)
+    targets, scores, weight = np.ones((40, 2)), rng.random((40, 2)), rng.random(40) * 10.0 ** rng.integers(9)
+    targets[:20, 1] = 0
+    stream = Stream(2, ["auc_macro"], bins=1 << 14)
+    for part in (slice(0, 13), slice(13, 40)):
+        stream.update(targets[part], scores[part], row_weight=weight[part])
+    exact = evaluate(targets, scores, metrics="auc_macro", row_weight=weight)["auc_macro"]
+    assert stream.bounds("auc_macro").low - 1e-9 <= exact <= stream.bounds("auc_macro").high + 1e-9
+
+
 def test_many_bins_come_near():
     targets, scores, _, _ = rows(1, count=500)
     stream = Stream(5, ["ap_macro"], bins=1 << 14)

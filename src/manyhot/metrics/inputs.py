@@ -10,8 +10,10 @@ from scipy.sparse import csr_array, issparse
 from manyhot._check import same_shape
 from manyhot.errors import InputError, ShapeError
 from manyhot.labels import LabelSpace, Targets, as_targets, formats, score_matrix
+from manyhot.labels.column_names import difference
 
 CHUNK = 1 << 22  # cells looked at together: bounds the memory of a check
+EXACT_BITS = 48  # of the 53 that a float64 has; five are left to draws that take rows several times
 
 
 def read_targets(targets: Any, width: int | None = None, space: LabelSpace | None = None) -> Targets:
@@ -72,7 +74,7 @@ def read_decisions(decisions: Any, shape: tuple[int, int], space: LabelSpace | N
         InputError: values other than 0 and 1, or unknown cells.
     """
     if isinstance(decisions, Targets):
-        read = decisions
+        read = _in_order(decisions, space)
     elif issparse(decisions):
         _refuse_real(decisions.data)
         read = Targets(decisions)
@@ -93,6 +95,17 @@ def read_decisions(decisions: Any, shape: tuple[int, int], space: LabelSpace | N
     return read
 
 
+def _in_order(decisions: Targets, space: LabelSpace | None) -> Targets:
+    """Decided sets with their labels in the order of the space, where both know them by name."""
+    names = None if decisions.provenance is None else decisions.provenance.names
+    if space is None or names is None or names == space.names:
+        return decisions
+    if set(names) != set(space.names):
+        raise InputError(difference({"the space": space.names, "decisions": names}))
+    place = {name: column for column, name in enumerate(names)}
+    return decisions.columns([place[name] for name in space.names])
+
+
 def _are_lists(decisions: Any, labels: int) -> bool:
     """True for lists of indices or names; rows of one value a label are a matrix."""
     if hasattr(decisions, "ndim") and (decisions.ndim != 1 or formats.is_tensor(decisions)):
@@ -106,7 +119,11 @@ def _are_lists(decisions: Any, labels: int) -> bool:
 
 
 def read_weight(weight: Any, rows: int) -> NDArray[np.float64]:
-    """Row weights (rows,), finite and >= 0, not all 0; ones when None."""
+    """Row weights (rows,), finite and >= 0, not all 0; ones when None.
+
+    Rounded to a common binary fraction, by less than 2^-48 of what all rows could weigh: so all sums of them
+    are exact, and what is left of a label when its positives are taken away is 0 where nothing is left.
+    """
     if weight is None:
         return np.ones(rows)
     read = np.asarray(formats.array_of(weight), np.float64)
@@ -114,7 +131,10 @@ def read_weight(weight: Any, rows: int) -> NDArray[np.float64]:
         raise ShapeError(f"expected row_weight of shape ({rows},), got {read.shape}")
     if not (np.isfinite(read).all() and (read >= 0).all()) or (rows and not read.any()):
         raise InputError("row_weight must be finite, >= 0 and not 0 for all rows")
-    return read
+    if not rows:
+        return read
+    places = EXACT_BITS - int(np.frexp(rows * read.max())[1])
+    return np.ldexp(np.rint(np.ldexp(read, places)), -places)
 
 
 def read_costs(costs: Any, labels: int) -> NDArray[np.float64]:

@@ -216,19 +216,19 @@ class Stream:
 
         truth, size = batch.targets, self._negative.shape
         cells = (batch.weight, batch.scores)
-        self._negative += _histogram(*cells, size)
-        self._negative[:, 0] += label_known(truth.assume_negative(), batch.weight) - _stored_mass(
-            *cells, size[0]
-        )
+        # apart from what is there already: within a batch sums of weights are exact, so nothing is left over
+        negative = _histogram(*cells, size)
+        negative[:, 0] += label_known(truth.assume_negative(), batch.weight) - _stored_mass(*cells, size[0])
         for pattern, into in ((truth.positives, self._positive), (truth.unknown, None)):
             if pattern is None:
                 continue
             values, _ = cell_values(batch.scores, pattern)
             mass = np.repeat(batch.weight, np.diff(pattern.indptr))
             found = _bin(pattern.indices, values, mass, size)
-            self._negative -= found
+            negative -= found
             if into is not None:
                 into += found
+        self._negative += negative
 
     def _binned(self, name: str, order: float) -> float:
         """The metric, its bins' ties resolved: order -1 negatives first, 1 positives first, 0 left tied."""
