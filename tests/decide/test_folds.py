@@ -19,7 +19,8 @@ def test_a_held_out_fold_leaves_no_trace(form, seed):
     truth = (rng.random((60, 4)) < [0.5, 0.2, 0.05, 0.0]).astype(float)
     truth[rng.random((60, 4)) < 0.1] = np.nan
     targets, fold = Targets.from_dense(truth), rng.permutation(60) % 3
-    folded = FoldedPoints.of([(scores[fold == k], targets.rows(fold == k)) for k in range(3)], GRID)
+    folds = [(scores[fold == k], targets.rows(fold == k), None) for k in range(3)]
+    folded = FoldedPoints.of(folds, GRID)
     for held in (None, 0, 1, 2):
         inside = np.flatnonzero(fold != held)
         alone, found = operating_points(scores[inside], targets.rows(inside), GRID), folded.without(held)

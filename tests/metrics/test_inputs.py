@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.sparse import coo_array, csr_array
 
+from manyhot.decide import CostCut, ExpectedF, PerLabelCut, TopK
 from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.metrics import METRICS, Bootstrap, evaluate, find_metric
@@ -184,6 +185,97 @@ def test_frames_are_read_by_name_whatever_the_order_of_their_columns():
     named = evaluate(*frames, space=SPACE, train=frames[0])
     assert dict(named.values) == pytest.approx(dict(plain.values), nan_ok=True)
     assert named.baseline == pytest.approx(plain.baseline, nan_ok=True)
+
+
+def test_frames_without_a_space_meet_by_the_names_of_their_columns():
+    rng = np.random.default_rng(0)
+    truth = pd.DataFrame(rng.random((40, 2)) < 0.3, columns=["a", "b"]).astype(int)
+    scores = truth * 0.5 + rng.random((40, 2)) / 4
+    decided = scores > 0.4
+    expected = evaluate(truth.to_numpy(), scores.to_numpy(), decided.to_numpy(), train=truth.to_numpy())
+    turned = ["b", "a"]
+    result = evaluate(truth, scores[turned], decided[turned], train=truth[turned])
+    assert result.values == pytest.approx(expected.values)
+    assert result["ap_macro"] == 1
+    assert result.per_label["label"].tolist() == ["a", "b"]
+    with pytest.raises(InputError, match="targets alone: 'b'; scores alone: 'c'"):
+        evaluate(truth, scores.set_axis(["a", "c"], axis=1))
+    with pytest.raises(InputError, match="decisions has no names"):
+        evaluate(truth, scores[turned], decided.to_numpy())
+
+
+def test_what_a_rule_decides_meets_the_targets_by_name():
+    rng = np.random.default_rng(0)
+    truth = pd.DataFrame(rng.random((40, 2)) < [0.2, 0.6], columns=["a", "b"]).astype(int)
+    scores = (truth + rng.random((40, 2)) / 4)[["b", "a"]]
+    rule = PerLabelCut().fit(scores, truth)
+    assert rule.space.names == ("b", "a")
+    result = evaluate(truth, decisions=rule.decide(scores), tuned_rows="allow")
+    assert result["f1_macro"] == 1
+    assert result.per_label["positives"].tolist() == truth.sum().tolist()
+    with pytest.raises(InputError, match="targets alone: 'c'; decisions alone: 'a'"):
+        evaluate(truth.rename(columns={"a": "c"}), decisions=rule.decide(scores), tuned_rows="allow")
+    with pytest.raises(InputError, match="the space alone: 'c'; decisions alone: 'a'"):
+        evaluate(
+            truth.to_numpy(), decisions=rule.decide(scores), space=LabelSpace(["b", "c"]), tuned_rows="allow"
+        )
+
+
+def tuned_on_half():
+    rng = np.random.default_rng(0)
+    scores = rng.random((400, 3))
+    truth = rng.random((400, 3)) < scores
+    return scores, truth, PerLabelCut().fit(scores[:200], truth[:200], rows=range(200))
+
+
+def test_rows_that_the_cuts_were_tuned_on_are_refused_without_ceremony():
+    scores, truth, rule = tuned_on_half()
+    for rows in (slice(0, 200), slice(0, 400), slice(150, 400)):
+        for form in (np.asarray, csr_array, np.float32):
+            decided = rule.decide(form(scores[rows]))
+            with pytest.raises(InputError, match=r"rows were used to tune the rule, .* tuned_rows='allow'"):
+                evaluate(truth[rows], decisions=decided)
+        assert evaluate(truth[rows], decisions=decided, tuned_rows="allow")["f1_macro"] > 0
+    with pytest.raises(InputError, match=r"^50 of these 100 rows"):
+        evaluate(truth[150:250], decisions=rule.decide(scores).rows(slice(150, 250)))
+    new = evaluate(truth[200:], scores[200:], rule.decide(scores[200:]))
+    assert new["f1_macro"] > 0
+    by_hand = rule.with_cuts(**{"0": 0.5}).decide(scores[:200])
+    with pytest.raises(InputError, match="used to tune"):
+        evaluate(truth[:200], decisions=by_hand)
+
+
+def test_rows_are_told_by_their_ids_whatever_their_scores():
+    scores, truth, rule = tuned_on_half()
+    other_model = np.random.default_rng(1).random((400, 3))
+    decided = rule.decide(other_model)
+    assert evaluate(truth, decisions=decided)["f1_macro"] > 0  # nobody can tell
+    with pytest.raises(InputError, match=r"^200 of these 400 rows"):
+        evaluate(truth, decisions=decided, rows=np.arange(400.0))
+    with pytest.raises(ShapeError, match="an id for each of 400 rows, got 3"):
+        evaluate(truth, decisions=decided, rows=[1, 2, 3])
+    ids = pd.Index([f"patient {i}" for i in range(400)])
+    frame = pd.DataFrame(scores, index=ids, columns=list("abc"))
+    named = PerLabelCut().fit(frame[:200], truth[:200])
+    with pytest.raises(InputError, match=r"^10 of these 110 rows"):
+        evaluate(truth[190:300], decisions=named.decide(frame[190:300] * 0.99))
+
+
+@pytest.mark.parametrize("rule", [TopK(k=2), CostCut(calibrated=True), ExpectedF(empty=0.0)])
+def test_a_rule_that_no_row_had_a_say_in_may_be_measured_anywhere(rule):
+    scores, truth, _ = tuned_on_half()
+    assert evaluate(truth, decisions=rule.fit(scores, truth).decide(scores))["f1_macro"] > 0
+
+
+def test_scores_of_a_tree_that_repeat_are_no_reason_to_refuse():
+    rng = np.random.default_rng(0)
+    leaves = rng.random((60, 3))
+    scores = leaves[rng.integers(0, 60, 400)]
+    truth = rng.random((400, 3)) < scores
+    rule = PerLabelCut().fit(scores[:200], truth[:200])
+    assert evaluate(truth[200:], scores[200:], rule.decide(scores[200:]))["f1_macro"] > 0
+    with pytest.raises(InputError, match=r"^200 of these 200 rows"):
+        evaluate(truth[:200], scores[:200], rule.decide(scores[:200]))
 
 
 def test_groups_of_rows_may_lack_a_value():

@@ -22,9 +22,8 @@ from manyhot.decide.legal import BestLegalSet, Legal
 from manyhot.decide.macro_at_k import GainAtK, MacroAtK, macro_at_k
 from manyhot.decide.rule import Decision, GoalLike, Rule
 from manyhot.decide.top_k import AtLeastOne, Highest, NeverEmpty, TopK
-from manyhot.decide.tuned_rows import TunedRows
 from manyhot.decide.tuning import GlobalCut, PerLabelCut
-from manyhot.labels import LabelSpace
+from manyhot.labels import LabelSpace, TunedRows
 
 # The names a command or a file may use. The contract tests walk both tables.
 RULES: dict[str, Callable[..., Rule]] = {

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from manyhot.decide.folds import FoldedPoints
+from manyhot.decide.folds import Fold, FoldedPoints
 from manyhot.decide.goals import FBeta, Goal
-from manyhot.decide.points import OperatingPoints, lie_on
-from manyhot.decide.scores import ScoreMatrix
+from manyhot.decide.points import OperatingPoints, label_masses, lie_on
+from manyhot.decide.scores import RowWeight, ScoreMatrix, row_numbers
 from manyhot.decide.shrinkage import Counts, common_grid, shrunk_counts
 from manyhot.labels import Targets
 
@@ -52,20 +52,21 @@ def balanced_points(points: OperatingPoints, counts: Counts, goal: Goal, weight:
 
 
 def weighed_points(
-    scores: ScoreMatrix, targets: Targets, goal: Goal, strength: float
+    scores: ScoreMatrix, targets: Targets, goal: Goal, strength: float, row_weight: RowWeight = None
 ) -> tuple[OperatingPoints, Counts, float]:
     """The operating points of all rows, the counts to choose among them by, and the least weight that holds.
 
     The least weight is that whose micro figure on held-out rows is not below that of one cut for all labels;
     the one of `WEIGHTS` with the highest micro figure where none is, and 0 with too few rows to hold any out.
+    Equal score rows share a fold: so a row that is there twice is as good as one of weight 2.
     The one cut is the best of those that labels are compared at, the quantiles of all positives' scores.
     """
     targets = targets.harden(0.5) if targets.is_soft else targets
-    rows = len(targets)
-    grid = common_grid(scores, targets)
-    fold = np.random.default_rng(0).permutation(rows) % FOLDS
-    folds = [
-        (scores[index], targets.rows(index)) for index in (np.flatnonzero(fold == k) for k in range(FOLDS))
+    grid = common_grid(scores, targets, row_weight)
+    rows, fold = _fold_of_rows(scores)
+    folds: list[Fold] = [
+        (scores[index], targets.rows(index), None if row_weight is None else row_weight[index])
+        for index in (np.flatnonzero(fold == k) for k in range(FOLDS))
     ]
     folded = FoldedPoints.of(folds, grid)
     points = folded.without()
@@ -79,10 +80,19 @@ def weighed_points(
         borrowed = shrunk_counts(inside, grid, strength)
         cuts = [inside.middle(balanced_points(inside, borrowed, goal, weight)) for weight in WEIGHTS]
         everywhere = np.full(targets.width, _best_on_grid(inside, grid, square))
-        counted += count_assigned(*outside, [*cuts, everywhere])
-    total = counted[:, 0] + counted[:, 1] + square * targets.label_counts().sum()
+        counted += count_assigned(*outside[:2], [*cuts, everywhere], outside[2])
+    total = counted[:, 0] + counted[:, 1] + square * label_masses(targets, row_weight)[0].sum()
     figures = (1 + square) * counted[:, 0] / np.maximum(total, 1)
     return points, counts, _crossing(figures[:-1], figures[-1])
+
+
+def _fold_of_rows(scores: ScoreMatrix) -> tuple[int, NDArray[np.int64]]:
+    """Number of different score rows, and the fold of each row."""
+    from manyhot.kernels.row_digests import row_digests
+
+    _, first, row = np.unique(row_digests(scores), return_index=True, return_inverse=True)
+    in_order = np.argsort(np.argsort(first))[row]
+    return len(first), np.random.default_rng(0).permutation(len(first))[in_order] % FOLDS
 
 
 def _best_on_grid(points: OperatingPoints, grid: NDArray[np.float64], square: float) -> float:
@@ -107,30 +117,43 @@ def _crossing(figures: NDArray[np.float64], wanted: float) -> float:
 
 
 def count_assigned(
-    scores: ScoreMatrix, targets: Targets, choices: list[NDArray[np.float64]]
-) -> NDArray[np.int64]:
+    scores: ScoreMatrix, targets: Targets, choices: list[NDArray[np.float64]], weight: RowWeight = None
+) -> NDArray[np.float64]:
     """(choices, 2): true and false positives of each vector of cuts (labels,), over known cells."""
-    hits, columns = _stored(scores, targets.positives)
-    hidden = None if targets.unknown is None else _stored(scores, targets.unknown)
-    counted = np.zeros((len(choices), 2), np.int64)
+    hits = _stored(scores, targets.positives, weight)
+    hidden = None if targets.unknown is None else _stored(scores, targets.unknown, weight)
+    everything = None
+    if isinstance(scores, csr_array):
+        everything = (scores.data, scores.indices, None if weight is None else weight[row_numbers(scores)])
+    counted = np.zeros((len(choices), 2))
     for k, cuts in enumerate(choices):
-        tp = np.count_nonzero(hits >= cuts[columns])
-        if isinstance(scores, csr_array):
-            assigned = np.count_nonzero(scores.data >= cuts.astype(scores.dtype)[scores.indices])
+        tp = _reached(*hits, cuts)
+        near = cuts.astype(scores.dtype)
+        if everything is not None:
+            assigned = _reached(*everything, near)
+        elif weight is None:
+            assigned = np.count_nonzero(scores >= near)
         else:
-            assigned = np.count_nonzero(scores >= cuts.astype(scores.dtype))
+            assigned = np.count_nonzero(scores >= near, axis=1) @ weight
         if hidden is not None:
-            assigned -= np.count_nonzero(hidden[0] >= cuts[hidden[1]])
+            assigned -= _reached(*hidden, cuts)
         counted[k] = tp, assigned - tp
     return counted
 
 
-def _stored(scores: ScoreMatrix, cells: csr_array) -> tuple[NDArray, NDArray]:
-    """Scores and labels of those of the cells that have a score."""
+def _reached(values: NDArray, columns: NDArray, mass: RowWeight, cuts: NDArray) -> float:
+    """Number of the cells whose score reaches their label's cut, or their weight."""
+    reached = values >= cuts[columns]
+    return float(np.count_nonzero(reached) if mass is None else mass[reached].sum())
+
+
+def _stored(scores: ScoreMatrix, cells: csr_array, weight: RowWeight) -> tuple[NDArray, NDArray, RowWeight]:
+    """Scores, labels and weights of those of the cells that have a score."""
     from manyhot.kernels.pooled import cell_values
 
     values, found = cell_values(scores, cells)
-    return values[found], cells.indices[found]
+    mass = None if weight is None else np.repeat(weight, np.diff(cells.indptr))[found]
+    return values[found], cells.indices[found], mass
 
 
 def _square(goal: Goal) -> float:

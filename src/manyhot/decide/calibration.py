@@ -12,9 +12,8 @@ from manyhot import _check
 from manyhot.decide.maps import METHODS, ProbabilityMap, fit_map
 from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData
 from manyhot.decide.scores import ScoreMatrix, as_scores, known_cells, shape_of
-from manyhot.decide.tuned_rows import TunedRows
 from manyhot.decide.tuning import PerLabelCut
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, Targets, TunedRows
 
 Method = Literal["platt", "beta", "isotonic", "temperature"]
 
@@ -40,32 +39,38 @@ class Calibration:
         _check.one_of("method", self.method, METHODS)
         _check.at_least("pool_below", self.pool_below, 1)
 
-    def fit(self, scores: Any, targets: Any, *, space: LabelSpace | None = None) -> "Calibrator":
+    def fit(
+        self, scores: Any, targets: Any, *, space: LabelSpace | None = None, row_weight: Any = None
+    ) -> "Calibrator":
         """Fit on rows the model was not trained on; unknown cells are left out, soft targets kept.
 
         Raises:
             InputError: scores outside [0, 1] for "beta".
         """
-        data = TuningData.of(scores, targets, space, None)
-        cells = list(known_cells(data.scores, data.targets))
-        positives = data.targets.label_sums()
+        data = TuningData.of(scores, targets, space, row_weight=row_weight)
+        cells = list(known_cells(data.scores, data.targets, data.weight))
+        weight = np.ones(len(data.targets)) if data.weight is None else data.weight
+        positives = np.asarray(weight @ data.targets.positives, np.float64)
         rare = positives < self.pool_below
         names = data.space.names
-        maps = {j: fit_map(self.method, *cells[j], names[j]) for j in np.flatnonzero(~rare).tolist()}
+        maps = {}
+        for j in np.flatnonzero(~rare).tolist():
+            values, truth, mass = cells[j]
+            maps[j] = fit_map(self.method, values, truth, names[j], mass)
         if rare.any():
             shared = self._shared(cells, rare, names)
             maps |= dict.fromkeys(np.flatnonzero(rare).tolist(), shared)
         return Calibrator(data.space, tuple(maps[j] for j in range(len(names))))
 
     def _shared(
-        self, cells: list[tuple[NDArray, NDArray]], rare: NDArray[np.bool_], names: tuple[str, ...]
+        self, cells: list[tuple[NDArray, ...]], rare: NDArray[np.bool_], names: tuple[str, ...]
     ) -> ProbabilityMap:
         """The map of the rare labels; of all labels when the rare ones have too few positives together."""
         members = np.flatnonzero(rare)
-        if sum(cells[j][1].sum() for j in members) < self.pool_below:
+        if sum(cells[j][1] @ cells[j][2] for j in members) < self.pool_below:
             members = np.arange(len(rare))
-        values, truth = (np.concatenate([cells[j][part] for j in members]) for part in (0, 1))
-        return fit_map(self.method, values, truth, names[members[0]])
+        values, truth, mass = (np.concatenate([cells[j][part] for j in members]) for part in range(3))
+        return fit_map(self.method, values, truth, names[members[0]], mass)
 
 
 @dataclass(frozen=True)
@@ -109,22 +114,27 @@ class Calibrated:
     rule: Rule = field(default_factory=PerLabelCut)
     calibration: Calibration = field(default_factory=Calibration)
 
+    @property
+    def takes_goal(self) -> bool:
+        """As the other rule."""
+        return self.rule.takes_goal
+
     def fit(
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> "CalibratedDecision":
         """See `Rule.fit`."""
-        data = TuningData.of(scores, targets, space, rows)
-        calibrator = self.calibration.fit(data.scores, data.targets, space=data.space)
-        inner = self.rule.fit(
-            calibrator.probabilities(data.scores), data.targets, space=data.space, goal=goal
-        )
-        return CalibratedDecision(data.space, calibrator, inner, tuned_on=data.tuned_on)
+        data = TuningData.of(scores, targets, space, rows, row_weight)
+        given = {"space": data.space, "row_weight": data.weight}
+        calibrator = self.calibration.fit(data.scores, data.targets, **given)
+        inner = self.rule.fit(calibrator.probabilities(data.scores), data.targets, goal, **given)
+        return CalibratedDecision(data.space, calibrator, inner.without_rows(), tuned_on=data.tuned_on)
 
 
 @dataclass(frozen=True)
@@ -182,10 +192,10 @@ def reliability(scores: Any, targets: Any, *, bins: int = 15, space: LabelSpace 
         space: the labels.
     """
     _check.at_least("bins", bins, 1)
-    data = TuningData.of(scores, targets, space, None)
+    data = TuningData.of(scores, targets, space)
     width = len(data.space)
     total, hits, count = (np.zeros((width, bins)) for _ in range(3))
-    for j, (values, truth) in enumerate(known_cells(data.scores, data.targets)):
+    for j, (values, truth, _) in enumerate(known_cells(data.scores, data.targets)):
         order = np.argsort(values, kind="stable")
         place = np.arange(len(order)) * bins // max(len(order), 1)
         count[j] = np.bincount(place, minlength=bins)

@@ -3,7 +3,7 @@
 The guarantees hold on average over draws of tuning and new rows from one source, for any scores.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -13,11 +13,11 @@ from scipy.sparse import csr_array
 
 from manyhot import _check
 from manyhot.decide.cuts import Cuts, assigned, by_name, from_names
+from manyhot.decide.points import label_masses
 from manyhot.decide.rule import Decision, GoalLike, TuningData
-from manyhot.decide.scores import ScoreMatrix, known_cells, row_numbers, shape_of
-from manyhot.decide.tuned_rows import TunedRows
+from manyhot.decide.scores import RowWeight, ScoreMatrix, known_cells, row_numbers, shape_of
 from manyhot.errors import OptionError
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, Targets, TunedRows
 
 NOWHERE = np.finfo(np.float64).min  # the cut just above -inf: below every score
 
@@ -40,6 +40,8 @@ class Conformal:
     coverage: float = 0.9
     per: Literal["rows", "labels"] = "rows"
 
+    takes_goal: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         _check.between("coverage", self.coverage, 0.0, 1.0)
         _check.one_of("per", self.per, ("rows", "labels"))
@@ -48,21 +50,21 @@ class Conformal:
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> Cuts:
         """See `Rule.fit`. The coverage is the goal; another is refused. Only known labels count."""
         _refuse_goal(goal)
-        data = TuningData.of(scores, targets, space, rows)
+        data = TuningData.of(scores, targets, space, rows, row_weight)
         miss = 1 - self.coverage
         if self.per == "rows":
-            cut = lower_quantile(_lowest_true(data.scores, data.targets), miss)
+            cut = lower_quantile(_lowest_true(data.scores, data.targets), miss, data.weight)
             cuts = np.full(len(data.space), cut)
         else:
-            kinds = _by_truth(data.scores, data.targets)
-            cuts = np.array([lower_quantile(true, miss) for true, _, _ in kinds])
+            cuts = np.array([lower_quantile(each.true, miss, each.true_mass) for each in _by_truth(data)])
         return Cuts(data.space, cuts, tuned_on=data.tuned_on)
 
 
@@ -78,6 +80,8 @@ class AbstainBand:
     miss: float = 0.05
     false_alarm: float = 0.05
 
+    takes_goal: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         _check.between("miss", self.miss, 0.0, 1.0)
         _check.between("false_alarm", self.false_alarm, 0.0, 1.0)
@@ -86,19 +90,21 @@ class AbstainBand:
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> "Bands":
         """See `Rule.fit`. The two rates are the goal; another is refused."""
         _refuse_goal(goal)
-        data = TuningData.of(scores, targets, space, rows)
+        data = TuningData.of(scores, targets, space, rows, row_weight)
         low, high = np.empty((2, len(data.space)))
-        for j, (true, false, absent) in enumerate(_by_truth(data.scores, data.targets)):
-            low[j] = lower_quantile(true, self.miss)
+        for j, label in enumerate(_by_truth(data)):
+            low[j] = lower_quantile(label.true, self.miss, label.true_mass)
             # strictly above the score that the allowed share of negatives exceeds
-            high[j] = np.nextafter(-lower_quantile(-false, self.false_alarm, absent), np.inf)
+            reached = lower_quantile(-label.false, self.false_alarm, label.false_mass, label.absent)
+            high[j] = np.nextafter(-reached, np.inf)
         # both promises hold at any cut between them: no doubt is left
         apart = low > high
         above, below = low[apart], high[apart]
@@ -150,22 +156,31 @@ class Bands(Decision):
         return cls(space, low, high, tuned_on=tuned_on)
 
 
-def lower_quantile(values: NDArray[np.floating[Any]], share: float, above: int = 0) -> float:
+def lower_quantile(
+    values: NDArray[np.floating[Any]], share: float, mass: RowWeight = None, above: float = 0.0
+) -> float:
     """The cut that a new value of the same source falls below with a probability of at most `share`.
 
     -inf where so few values allow no such promise.
 
     Args:
-        values: of the source, and `above` further ones that are +inf.
+        values: of the source.
         share: in [0, 1].
-        above: number of values not listed.
+        mass: what each value counts for; None = once.
+        above: mass of further values that are +inf.
     """
-    rank = int(np.floor(share * (len(values) + above + 1) + 1e-9))  # 0.1 * 10 must be 1
-    if rank < 1:
+    whole = len(values) if mass is None else mass.sum()
+    room = share * (whole + above + 1) - 1 + 1e-9  # mass that may lie below; 0.1 * 10 must be 1
+    if room < 0:
         return -np.inf
-    if rank > len(values):
+    if room >= whole:
         return np.inf
-    return float(np.partition(values, rank - 1)[rank - 1])
+    if mass is None:
+        rank = int(np.floor(room))
+        return float(np.partition(values, rank)[rank])
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(mass[order]) - mass[order]
+    return float(values[order][np.searchsorted(below, room, side="right") - 1])
 
 
 def _lowest_true(scores: ScoreMatrix, targets: Targets) -> NDArray[np.float64]:
@@ -179,15 +194,32 @@ def _lowest_true(scores: ScoreMatrix, targets: Targets) -> NDArray[np.float64]:
     return lowest
 
 
-def _by_truth(scores: ScoreMatrix, targets: Targets) -> Iterable[tuple[NDArray, NDArray, int]]:
-    """Of each label its positives' scores (absent: -inf), its negatives', how many of these are absent."""
-    targets = targets.harden(0.5) if targets.is_soft else targets
-    positives, known = targets.label_counts(), targets.known_counts()
-    for j, (values, truth) in enumerate(known_cells(scores, targets)):
-        true, false = values[truth == 1], values[truth == 0]
-        missed = int(positives[j]) - len(true)
-        absent = int(known[j] - positives[j]) - len(false)
-        yield np.concatenate([true, np.full(missed, -np.inf)]), false, absent
+@dataclass(frozen=True)
+class _Truth:
+    """One label's scores: of its positives (absent: -inf) and of its negatives, each with what it counts for.
+
+    Attributes:
+        absent: mass of the negatives without a score.
+    """
+
+    true: NDArray[np.float64]
+    true_mass: NDArray[np.float64]
+    false: NDArray[np.float64]
+    false_mass: NDArray[np.float64]
+    absent: float
+
+
+def _by_truth(data: TuningData) -> Iterator[_Truth]:
+    targets = data.targets.harden(0.5) if data.targets.is_soft else data.targets
+    positives, known = label_masses(targets, data.weight)
+    for j, (values, truth, mass) in enumerate(known_cells(data.scores, targets, data.weight)):
+        true, false = truth == 1, truth == 0
+        missed = positives[j] - mass[true].sum()
+        absent = known[j] - positives[j] - mass[false].sum()
+        yield _Truth(
+            np.append(values[true], -np.inf), np.append(mass[true], missed),
+            values[false], mass[false], absent,
+        )  # fmt: skip
 
 
 def _refuse_goal(goal: GoalLike | None) -> None:

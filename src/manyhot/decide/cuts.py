@@ -10,9 +10,8 @@ from scipy.sparse import csr_array
 
 from manyhot.decide.rule import Decision
 from manyhot.decide.scores import ScoreMatrix
-from manyhot.decide.tuned_rows import TunedRows
 from manyhot.errors import InputError, ShapeError
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, Targets, TunedRows
 
 BLOCK_CELLS = 16_000_000  # cells compared at a time: the mask takes 16 MB
 

@@ -12,9 +12,8 @@ from manyhot import _check
 from manyhot.decide.goals import FBeta
 from manyhot.decide.rule import Decision, GoalLike, TuningData, single_goal
 from manyhot.decide.scores import ScoreMatrix, require_probabilities, row_numbers, shape_of
-from manyhot.decide.tuned_rows import TunedRows
 from manyhot.errors import OptionError
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, Targets, TunedRows
 
 DENOMINATOR = 100  # beta^2 must be a fraction with a denominator up to this
 
@@ -41,6 +40,8 @@ class ExpectedF:
     empty: float | Literal["auto"] = "auto"
     negligible: float = 1e-3
 
+    takes_goal: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         _check.between("negligible", self.negligible, 0.0, 1.0)
         if not isinstance(self.empty, str):
@@ -50,22 +51,23 @@ class ExpectedF:
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> "BestExpectedF":
-        """See `Rule.fit`; nothing is tuned but the worth of an empty set."""
-        data = TuningData.of(scores, targets, space, rows)
+        """See `Rule.fit`; nothing is tuned but the worth of an empty set. Only f<beta>_samples is served."""
+        data = TuningData.of(scores, targets, space, rows, row_weight)
         require_probabilities(data.scores, data.space.names)
         wanted = single_goal(goal or self.goal)
         if not isinstance(wanted, FBeta) or wanted.average != "samples":
             raise OptionError(
                 f"ExpectedF serves f<beta>_samples, got {wanted.name}; PerLabelCut serves any goal"
             )
-        empty = self.empty
-        if isinstance(empty, str):
-            empty = float((data.targets.row_counts() == 0).any())
+        if not isinstance(self.empty, str):
+            return BestExpectedF(data.space, wanted.beta, self.empty, self.negligible)
+        empty = float((data.targets.row_counts() == 0).any())
         return BestExpectedF(data.space, wanted.beta, empty, self.negligible, tuned_on=data.tuned_on)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyhot.decide.points import OperatingPoints, candidate_cuts, counts_at, lie_on, sorted_labels
-from manyhot.decide.scores import ScoreMatrix
+from manyhot.decide.points import OperatingPoints, candidate_cuts, label_masses, lie_on, sorted_labels
+from manyhot.decide.scores import RowWeight, ScoreMatrix
 from manyhot.labels import Targets
+
+Fold = tuple[ScoreMatrix, Targets, RowWeight]
 
 
 @dataclass(frozen=True)
@@ -21,39 +23,40 @@ class FoldedPoints:
         starts: (labels + 1,), label j owns the points starts[j]:starts[j + 1].
         on_grid: (points,) the cuts that every label has.
         below: (folds, points) the fold's next lower known score, -inf where there is none.
-        tp, fp: (folds, points) what the cut assigns on the fold.
-        positives, known: (folds, labels) cells.
+        tp, fp: (folds, points) what the cut assigns on the fold, by the rows' weights.
+        positives, known: (folds, labels) cells, by weight.
     """
 
     cuts: NDArray[np.float64]
     starts: NDArray[np.int64]
     on_grid: NDArray[np.bool_]
     below: NDArray[np.floating[Any]]
-    tp: NDArray[np.int64]
-    fp: NDArray[np.int64]
-    positives: NDArray[np.int64]
-    known: NDArray[np.int64]
+    tp: NDArray[np.float64]
+    fp: NDArray[np.float64]
+    positives: NDArray[np.float64]
+    known: NDArray[np.float64]
 
     @classmethod
-    def of(cls, folds: Sequence[tuple[ScoreMatrix, Targets]], grid: NDArray[np.float64]) -> "FoldedPoints":
+    def of(cls, folds: Sequence[Fold], grid: NDArray[np.float64]) -> "FoldedPoints":
         """Sort the labels of every fold.
 
         Args:
-            folds: scores and hard targets of each.
+            folds: scores, hard targets and row weights of each.
             grid: (cuts,) falling, further cuts for every label.
         """
         cuts, below, tp, fp = [], [], [], []
         for parts in zip(*(sorted_labels(*fold) for fold in folds), strict=True):
-            own = candidate_cuts([positive for _, positive in parts], grid)
-            counted = [counts_at(own, known, positive) for known, positive in parts]
+            own = candidate_cuts([label.positive for label in parts], grid)
+            counted = [label.counts_at(own) for label in parts]
             cuts.append(own)
             for into, values in zip((below, tp, fp), zip(*counted, strict=True), strict=True):
                 into.append(np.stack(values))
         joined = np.concatenate(cuts).astype(np.float64)
         starts = np.concatenate([[0], np.cumsum([len(own) for own in cuts])])
-        lower, true, false = (np.concatenate(each, axis=1) for each in (below, tp, fp))
-        positives = np.stack([targets.label_counts().astype(np.int64) for _, targets in folds])
-        known = np.stack([targets.known_counts() for _, targets in folds])
+        lower = np.concatenate(below, axis=1)
+        true, false = (np.concatenate(each, axis=1).astype(np.float64) for each in (tp, fp))
+        masses = (label_masses(targets, weight) for _, targets, weight in folds)
+        positives, known = (np.stack(each) for each in zip(*masses, strict=True))
         return cls(joined, starts, lie_on(grid, joined), lower, true, false, positives, known)
 
     def without(self, held: int | None = None) -> OperatingPoints:

@@ -7,6 +7,7 @@ cuts are counted, and cells are walked one by one only where that bound says tha
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,8 @@ from scipy.sparse import csr_array
 
 from manyhot.decide.goals import Cost, Floor, Goal
 from manyhot.decide.intervals import LEVEL
-from manyhot.decide.points import positive_scores
-from manyhot.decide.scores import ScoreMatrix, cell_numbers, row_numbers, shape_of
+from manyhot.decide.points import label_masses, positive_scores, quantiles
+from manyhot.decide.scores import RowWeight, ScoreMatrix, cell_numbers, row_numbers, shape_of
 from manyhot.labels import Targets
 
 COARSE = (16, 1024)  # cuts that are counted first, at least and at most
@@ -24,16 +25,16 @@ BLOCK_CELLS = 4_000_000
 INTERVAL_CUTS = 128
 
 
-def best_global_cut(scores: ScoreMatrix, targets: Targets, goal: Goal) -> float:
+def best_global_cut(scores: ScoreMatrix, targets: Targets, goal: Goal, weight: RowWeight = None) -> float:
     """The one cut for all labels that is best for the goal; +inf if assigning nothing is.
 
     Floors and costs are taken over all cells together. Of equal cuts the one that assigns least.
     """
     targets = targets.harden(0.5) if targets.is_soft else targets
-    candidates = np.unique(positive_scores(scores, targets))
+    candidates = np.unique(positive_scores(scores, targets)[0])
     if not len(candidates):
         return np.inf
-    cells = _Cells(scores, targets, goal)
+    cells = _Cells(scores, targets, goal, np.ones(len(targets)) if weight is None else weight)
     size = int(np.clip(COARSE_CELLS // max(len(cells.positives), 1), *COARSE))
     coarse = candidates[np.unique(np.linspace(0, len(candidates) - 1, size).astype(np.int64))][::-1]
     coarse = np.concatenate([[np.inf], coarse], dtype=candidates.dtype)
@@ -50,22 +51,28 @@ def best_global_cut(scores: ScoreMatrix, targets: Targets, goal: Goal) -> float:
 
 
 def global_interval(
-    scores: ScoreMatrix, targets: Targets, goal: Goal, cut: float, replicates: int, seed: int = 0
+    scores: ScoreMatrix,
+    targets: Targets,
+    goal: Goal,
+    cut: float,
+    replicates: int,
+    weight: RowWeight = None,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """The 90 % percentile interval of the one best cut under the Poisson bootstrap, widened to hold `cut`.
 
-    Among `INTERVAL_CUTS` quantiles of the positives' scores. Cells are drawn, for a samples goal rows.
+    Among `INTERVAL_CUTS` quantiles of the positives' scores. Cells are drawn, for a samples goal rows, on
+    average as often as their row weighs.
 
     Source: Hanley and MacGibbon, Computer Methods and Programs in Biomedicine 83(1), 2006.
     """
     targets = targets.harden(0.5) if targets.is_soft else targets
-    candidates = positive_scores(scores, targets)
+    candidates, mass = positive_scores(scores, targets, weight)
     if not len(candidates):
         return cut, cut
-    levels = np.linspace(0, 1, INTERVAL_CUTS)
-    coarse = np.unique(np.quantile(candidates, levels, method="inverted_cdf"))[::-1]
+    coarse = np.unique(quantiles(candidates, mass, np.linspace(0, 1, INTERVAL_CUTS)))[::-1]
     coarse = np.concatenate([[np.inf], coarse], dtype=candidates.dtype)
-    cells = _Cells(scores, targets, goal)
+    cells = _Cells(scores, targets, goal, np.ones(len(targets)) if weight is None else weight)
     tp, fp = cells.counts(coarse)
     chosen = cells.redrawn_best(tp, fp, replicates, np.random.default_rng(seed))
     # the infinities are ranks like others, so no interpolation between them
@@ -80,64 +87,76 @@ class _Cells:
     scores: ScoreMatrix
     targets: Targets
     goal: Goal
+    weight: NDArray[np.float64]
 
     @property
     def average(self) -> str:
         """ "macro", "micro" or "samples"."""
         return "micro" if isinstance(self.goal, (Cost, Floor)) else self.goal.average
 
-    @property
-    def positives(self) -> NDArray[np.int64]:
-        """(units,) positive cells."""
-        if self.average == "samples":
-            return self.targets.row_counts().astype(np.int64)
-        labels = self.targets.label_counts().astype(np.int64)
-        return labels if self.average == "macro" else labels.sum(keepdims=True)
+    @cached_property
+    def positives(self) -> NDArray[np.float64]:
+        """(units,) positive cells: of labels by their rows' weights."""
+        return self._known[0]
 
-    @property
-    def negatives(self) -> NDArray[np.int64]:
+    @cached_property
+    def negatives(self) -> NDArray[np.float64]:
         """(units,) known cells that are not positive."""
+        return self._known[1] - self._known[0]
+
+    @cached_property
+    def _known(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(units,) positive and known cells."""
         if self.average == "samples":
             hidden = 0 if self.targets.unknown is None else np.diff(self.targets.unknown.indptr)
-            return self.targets.width - hidden - self.positives
-        known = self.targets.known_counts()
-        return (known if self.average == "macro" else known.sum(keepdims=True)) - self.positives
+            positives = self.targets.row_counts().astype(np.float64)
+            return positives, np.full(len(positives), self.targets.width - hidden, np.float64)
+        positives, known = label_masses(self.targets, self.weight)
+        if self.average == "macro":
+            return positives, known
+        return positives.sum(keepdims=True), known.sum(keepdims=True)
 
-    def figure(self, tp: NDArray[np.int64], fp: NDArray[np.int64]) -> NDArray[np.float64]:
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """What each unit's figure is worth: rows count by their weight, labels alike."""
+        return self.weight if self.average == "samples" else np.ones(len(self.positives))
+
+    def figure(self, tp: NDArray[np.float64], fp: NDArray[np.float64]) -> NDArray[np.float64]:
         """The goal's sum over units, (cuts,), of counts (units, cuts)."""
-        return self.goal.value(tp, fp, self.positives[:, None], self.negatives[:, None]).sum(axis=0)
+        value = self.goal.value(tp, fp, self.positives[:, None], self.negatives[:, None])
+        return (value * self.shares[:, None]).sum(axis=0)
 
-    def counts(self, cuts: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def counts(self, cuts: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """True and false positives of every unit at falling cuts, (units, cuts) each."""
         from manyhot.kernels.joint_cuts import count_reached
 
-        found = np.zeros((2, len(self.positives), len(cuts) + 1), np.int64)
-        for values, units, hits in self._blocks():
-            everywhere = np.broadcast_to(units, values.shape)
-            count_reached(np.atleast_2d(values), np.atleast_2d(everywhere), cuts, found[1])
-            count_reached(values[hits][None], everywhere[hits][None], cuts, found[0])
+        found = np.zeros((2, len(self.positives), len(cuts) + 1))
+        for values, units, mass, hits in self._blocks():
+            units, mass = (np.broadcast_to(each, values.shape) for each in (units, mass))
+            count_reached(*map(np.atleast_2d, (values, units, mass)), cuts, found[1])
+            count_reached(*(each[hits][None] for each in (values, units, mass)), cuts, found[0])
         found[1] -= found[0]
         tp, fp = np.cumsum(found, axis=2)[:, :, :-1]
         return tp, fp
 
     def walk(
-        self, above: float, lowest: float, tp: NDArray[np.int64], fp: NDArray[np.int64]
+        self, above: float, lowest: float, tp: NDArray[np.float64], fp: NDArray[np.float64]
     ) -> tuple[float, float]:
         """The best figure of the cuts in [lowest, above), and its cut; counts are those at `above`."""
-        values, units, hits = self._between(lowest, above)
+        values, units, mass, hits = self._between(lowest, above)
         falling = np.argsort(-values, kind="stable")
-        values, units, hits = values[falling], units[falling], hits[falling]
+        values, units, mass, hits = (each[falling] for each in (values, units, mass, hits))
         by_unit = np.argsort(
             units.astype(np.min_scalar_type(len(tp))), kind="stable"
         )  # a radix sort if it can
-        units, hits = units[by_unit], hits[by_unit]
+        units, mass, hits = (each[by_unit] for each in (units, mass, hits))
         first = np.searchsorted(units, np.arange(len(tp)))
-        given = self.positives, self.negatives
+        given, shares = (self.positives, self.negatives), self.shares
         value = self.goal.value(
-            tp[units] + _running(hits, first, units), fp[units] + _running(~hits, first, units),
+            tp[units] + _running(mass * hits, first, units), fp[units] + _running(mass * ~hits, first, units),
             *(each[units] for each in given),
-        )  # fmt: skip
-        start = self.goal.value(tp, fp, *given)
+        ) * shares[units]  # fmt: skip
+        start = self.goal.value(tp, fp, *given) * shares
         before = np.concatenate([[0.0], value[:-1]])
         opening = np.concatenate([[True], units[1:] != units[:-1]])
         before[opening] = start[units[opening]]
@@ -149,13 +168,13 @@ class _Cells:
         return float(total[best]), float(values[best])
 
     def redrawn_best(
-        self, tp: NDArray[np.int64], fp: NDArray[np.int64], replicates: int, rng: np.random.Generator
+        self, tp: NDArray[np.float64], fp: NDArray[np.float64], replicates: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """(replicates,) place of the best of the cuts that tp and fp, (units, cuts), are counted at."""
         given = self.positives[:, None], self.negatives[:, None]
         if self.average == "samples":
             rows = self.goal.value(tp, fp, *given)
-            return np.array([np.argmax(rng.poisson(1.0, len(rows)) @ rows) for _ in range(replicates)])
+            return np.array([np.argmax(rng.poisson(self.weight) @ rows) for _ in range(replicates)])
         chosen = np.empty(replicates, np.int64)
         steps = [
             np.diff(each, axis=1, prepend=0, append=total) for each, total in ((tp, given[0]), (fp, given[1]))
@@ -170,19 +189,21 @@ class _Cells:
         """The cut half way down to the next lower score, the same where there is none."""
         if not np.isfinite(cut):
             return cut
-        lower = max(float(values[values < cut].max(initial=-np.inf)) for values, _, _ in self._blocks())
+        lower = max(float(values[values < cut].max(initial=-np.inf)) for values, *_ in self._blocks())
         return cut if lower == -np.inf else lower + (cut - lower) / 2
 
-    def _between(self, lowest: float, above: float) -> tuple[NDArray, NDArray, NDArray[np.bool_]]:
+    def _between(
+        self, lowest: float, above: float
+    ) -> tuple[NDArray, NDArray, NDArray[np.float64], NDArray[np.bool_]]:
         parts = []
-        for values, units, hits in self._blocks():
+        for values, *others in self._blocks():
             kept = (values >= lowest) & (values < above)
-            parts.append((values[kept], np.broadcast_to(units, values.shape)[kept], hits[kept]))
-        values, units, hits = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return values, units, hits
+            parts.append((values[kept], *(np.broadcast_to(each, values.shape)[kept] for each in others)))
+        values, units, mass, hits = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return values, units, mass, hits
 
-    def _blocks(self) -> Iterator[tuple[NDArray, NDArray[np.int64], NDArray[np.bool_]]]:
-        """Score, unit (to be broadcast) and truth of some cells at a time; unknown ones have score -inf."""
+    def _blocks(self) -> Iterator[tuple[NDArray, NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]]:
+        """Score, unit and mass (to be broadcast), truth of some cells at a time; unknown ones are -inf."""
         if isinstance(self.scores, csr_array):
             yield self._stored()
             return
@@ -197,20 +218,27 @@ class _Cells:
                 values = values.copy()
                 values[row_numbers(part.unknown), part.unknown.indices] = -np.inf
             across = {"macro": np.arange(width), "samples": np.arange(begin, begin + len(values))[:, None]}
-            yield values, across.get(self.average, np.zeros(1, np.int64)), hits
+            mass = self._mass[begin : begin + len(values), None]
+            yield values, across.get(self.average, np.zeros(1, np.int64)), mass, hits
 
-    def _stored(self) -> tuple[NDArray, NDArray[np.int64], NDArray[np.bool_]]:
+    @property
+    def _mass(self) -> NDArray[np.float64]:
+        """(rows,) what a cell of each row counts for in its unit."""
+        return np.ones(len(self.weight)) if self.average == "samples" else self.weight
+
+    def _stored(self) -> tuple[NDArray, NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
         scores, cells = self.scores, cell_numbers(self.scores)
         hits = np.isin(cells, cell_numbers(self.targets.positives), assume_unique=True)
         values = scores.data
         if self.targets.unknown is not None:
             hidden = np.isin(cells, cell_numbers(self.targets.unknown), assume_unique=True)
             values = np.where(hidden, values.dtype.type(-np.inf), values)
-        across = {"macro": scores.indices.astype(np.int64), "samples": row_numbers(scores)}
-        return values, across.get(self.average, np.zeros(1, np.int64)), hits
+        rows = row_numbers(scores)
+        across = {"macro": scores.indices.astype(np.int64), "samples": rows}
+        return values, across.get(self.average, np.zeros(1, np.int64)), self._mass[rows], hits
 
 
-def _running(hits: NDArray[np.bool_], first: NDArray[np.int64], units: NDArray) -> NDArray[np.int64]:
-    """Cumulative count within each unit."""
-    total = np.concatenate([[0], np.cumsum(hits)])
+def _running(mass: NDArray[np.float64], first: NDArray[np.int64], units: NDArray) -> NDArray[np.float64]:
+    """Cumulative mass within each unit."""
+    total = np.concatenate([[0.0], np.cumsum(mass)])
     return total[1:] - total[first[units]]

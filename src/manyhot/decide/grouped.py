@@ -10,9 +10,8 @@ from scipy.sparse import csr_array, hstack
 from manyhot.decide.cuts import by_name, from_names
 from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData
 from manyhot.decide.scores import ScoreMatrix, absent_lowest
-from manyhot.decide.tuned_rows import TunedRows
 from manyhot.decide.tuning import PerLabelCut
-from manyhot.labels import Group, LabelSpace, Targets
+from manyhot.labels import Group, LabelSpace, Targets, TunedRows
 
 
 @dataclass(frozen=True)
@@ -29,29 +28,31 @@ class GroupArgmax:
 
     independent: Rule = field(default_factory=PerLabelCut)
 
+    @property
+    def takes_goal(self) -> bool:
+        """As the rule for the labels in no group."""
+        return self.independent.takes_goal
+
     def fit(
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> "GroupChoice":
         """See `Rule.fit`; the goal is that of the independent labels."""
-        data = TuningData.of(scores, targets, space, rows)
+        data = TuningData.of(scores, targets, space, rows, row_weight)
         columns = data.space.columns(data.space.independent)
         inner = None
         if len(columns):
             part = LabelSpace(data.space.independent)
-            inner = self.independent.fit(
-                data.scores[:, columns], data.targets.columns(columns), space=part, goal=goal
-            )
+            own = data.scores[:, columns], data.targets.columns(columns)
+            inner = self.independent.fit(*own, goal, space=part, row_weight=data.weight).without_rows()
         cuts = {
-            group.name: _none_cut(data.scores, data.targets, data.space, group)
-            if group.allow_none
-            else -np.inf
-            for group in data.space.groups
+            group.name: _none_cut(data, group) if group.allow_none else -np.inf for group in data.space.groups
         }
         return GroupChoice(data.space, cuts, inner, tuned_on=data.tuned_on)
 
@@ -120,18 +121,20 @@ def _chosen(scores: ScoreMatrix, cut: float) -> csr_array:
     return csr_array((np.ones(int(kept.sum()), np.float32), best[kept], starts), shape=dense.shape)
 
 
-def _none_cut(scores: ScoreMatrix, targets: Targets, space: LabelSpace, group: Group) -> float:
+def _none_cut(data: TuningData, group: Group) -> float:
     """The cut on the highest score with the most rows right: the right label above it, "none" below it."""
-    columns = space.columns(group.labels)
-    truth = space.group_classes(targets.harden(0.5) if targets.is_soft else targets, group)
-    dense = absent_lowest(scores[:, columns])[truth >= 0]
-    truth = truth[truth >= 0]
-    if not len(truth):
+    columns = data.space.columns(group.labels)
+    hard = data.targets.harden(0.5) if data.targets.is_soft else data.targets
+    truth = data.space.group_classes(hard, group)
+    told = truth >= 0
+    if not told.any():
         return -np.inf
+    dense, truth = absent_lowest(data.scores[:, columns])[told], truth[told]
+    mass = 1.0 if data.weight is None else data.weight[told]
     top = dense.max(axis=1).astype(np.float64)
     order = np.argsort(-top, kind="stable")
     # lowering the cut past a row wins it if its arg-max is right, and loses it if it has no label
-    gain = (dense.argmax(axis=1) == truth).astype(np.int64) - (truth == len(columns))
+    gain = mass * ((dense.argmax(axis=1) == truth).astype(np.float64) - (truth == len(columns)))
     top, total = top[order], np.cumsum(gain[order])
     ends = np.flatnonzero(np.append(top[1:] != top[:-1], True))
     best = ends[int(np.argmax(total[ends]))]

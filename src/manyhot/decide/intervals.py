@@ -21,8 +21,8 @@ def cut_intervals(
 ) -> NDArray[np.float64]:
     """(labels, 2) the 90 % percentile interval of each label's cut under the Poisson bootstrap.
 
-    Each cell is drawn a Poisson(1) number of times, so the counts between two points are Poisson; borrowed
-    counts stay as they are.
+    Each cell is drawn a Poisson number of times, once on average and as often as its row weighs, so the
+    counts between two points are Poisson; borrowed counts stay as they are.
 
     Source: Hanley and MacGibbon, Computer Methods and Programs in Biomedicine 83(1), 2006.
     """
@@ -47,9 +47,9 @@ def cut_intervals(
 
 
 def _redrawn(
-    counts: NDArray[np.int64], points: OperatingPoints, rng: np.random.Generator
-) -> NDArray[np.int64]:
+    counts: NDArray[np.float64], points: OperatingPoints, rng: np.random.Generator
+) -> NDArray[np.float64]:
     steps = np.diff(counts, prepend=0)
     steps[points.starts[:-1]] = 0
-    total = np.cumsum(rng.poisson(steps))
+    total = np.cumsum(rng.poisson(steps)).astype(np.float64)
     return total - total[points.starts[:-1]][points.labels]

@@ -13,10 +13,9 @@ from manyhot.decide.cuts import Cuts, from_masks
 from manyhot.decide.legal_sets import Limits, best_legal_sets
 from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData
 from manyhot.decide.scores import ScoreMatrix, absent_lowest, shape_of
-from manyhot.decide.tuned_rows import TunedRows
 from manyhot.decide.tuning import PerLabelCut
 from manyhot.errors import OptionError
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, Targets, TunedRows
 
 BLOCK_CELLS = 500_000  # cells decided at a time: their margins take 4 MB
 EDGE = 1e-7  # probabilities are held this far from 0 and 1, so that log-odds stay finite
@@ -40,6 +39,11 @@ class Legal:
     at_least_one: bool = False
     at_most: int | None = None
 
+    @property
+    def takes_goal(self) -> bool:
+        """As the rule that gives the cuts."""
+        return self.rule.takes_goal
+
     def __post_init__(self) -> None:
         if self.at_most is not None:
             _check.at_least("at_most", self.at_most, 1)
@@ -48,14 +52,15 @@ class Legal:
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> "BestLegalSet":
         """See `Rule.fit`."""
-        data = TuningData.of(scores, targets, space, rows)
-        cuts = self.rule.fit(data.scores, data.targets, space=data.space, goal=goal)
+        data = TuningData.of(scores, targets, space, rows, row_weight)
+        cuts = self.rule.fit(data.scores, data.targets, goal, space=data.space, row_weight=data.weight)
         if not isinstance(cuts, Cuts):
             raise OptionError(f"Legal needs a rule that fits cuts, got {type(self.rule).__name__}")
         values = data.scores.data if isinstance(data.scores, csr_array) else data.scores
@@ -63,7 +68,8 @@ class Legal:
         lowest, highest = values.min(initial=np.inf, where=finite), values.max(initial=-np.inf, where=finite)
         probabilities = bool(0 <= lowest <= highest <= 1)
         limits = Limits(self.at_least_one, self.at_most)
-        return BestLegalSet(data.space, cuts.cuts, limits, probabilities, tuned_on=data.tuned_on)
+        tuned_on = None if cuts.tuned_on is None else data.tuned_on
+        return BestLegalSet(data.space, cuts.cuts, limits, probabilities, tuned_on=tuned_on)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from manyhot import _check
 from manyhot.decide.cuts import by_name, from_names
 from manyhot.decide.goals import FBeta, Goal, Jaccard
 from manyhot.decide.rule import Decision, GoalLike, TuningData, single_goal
-from manyhot.decide.scores import ScoreMatrix, require_probabilities, shape_of
+from manyhot.decide.scores import RowWeight, ScoreMatrix, require_probabilities, shape_of
 from manyhot.decide.top_k import highest
-from manyhot.decide.tuned_rows import TunedRows
 from manyhot.errors import OptionError
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, Targets, TunedRows
 
 PASSES = 100
 GAIN = 1e-7  # of the macro figure: a pass that raises it by less is the last
@@ -67,6 +66,8 @@ class MacroAtK:
     goal: GoalLike = "f1_macro"
     seed: int = 0
 
+    takes_goal: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         _check.at_least("k", self.k, 1)
 
@@ -74,17 +75,18 @@ class MacroAtK:
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> "GainAtK":
         """See `Rule.fit`; scores are probabilities."""
-        data = TuningData.of(scores, targets, space, rows)
+        data = TuningData.of(scores, targets, space, rows, row_weight)
         require_probabilities(data.scores, data.space.names)
         wanted = single_goal(goal or self.goal)
-        choice, state = _ascend(data.scores, self.k, wanted, self.seed)
-        slope, offset = state.counted(choice, data.targets).worth()
+        choice, state = _ascend(data.scores, self.k, wanted, self.seed, data.weight)
+        slope, offset = state.counted(choice, data.targets, data.weight).worth()
         return GainAtK(data.space, self.k, slope, offset, tuned_on=data.tuned_on)
 
 
@@ -134,10 +136,10 @@ class _Macro:
     def value(self) -> float:
         return float(np.mean(self.gain * self.tp / np.maximum(self._below(), 1e-300)))
 
-    def counted(self, choice: Targets, targets: Targets) -> "_Macro":
+    def counted(self, choice: Targets, targets: Targets, weight: RowWeight) -> "_Macro":
         """The same with the true counts in place of the expected ones; unknown cells stay expected wrong."""
-        hits = choice.positives.multiply(targets.positives).sum(axis=0)
-        return replace(self, tp=np.asarray(hits, np.float64).ravel(), total=targets.label_sums())
+        hits = csr_array(choice.positives.multiply(targets.positives))
+        return replace(self, tp=_column_totals(hits, weight), total=_column_totals(targets.positives, weight))
 
     def worth(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Derivatives of the measure: for each unit of probability, and (minus) for each assignment."""
@@ -150,11 +152,21 @@ class _Macro:
         return self.own * self.tp + self.assigned + self.other * self.total
 
 
-def _ascend(scores: ScoreMatrix, k: int, goal: Goal, seed: int) -> tuple[Targets, _Macro]:
+def _column_totals(values: ScoreMatrix, weight: RowWeight) -> NDArray[np.float64]:
+    """(labels,) sum over rows, each by its weight."""
+    if weight is None:
+        return np.asarray(values.sum(axis=0, dtype=np.float64)).ravel()
+    return np.asarray(weight @ values, np.float64)
+
+
+def _ascend(
+    scores: ScoreMatrix, k: int, goal: Goal, seed: int, weight: RowWeight = None
+) -> tuple[Targets, _Macro]:
     from manyhot.kernels.set_choice import ascend_at_k, ascend_dense_at_k, first_k
 
     rows, width = shape_of(scores)
-    total = np.asarray(scores.sum(axis=0, dtype=np.float64)).ravel()
+    total = _column_totals(scores, weight)
+    mass = np.ones(rows) if weight is None else weight
     state = _Macro(np.zeros(width), np.zeros(width), total, *_measure(goal))
     counts = (state.tp, state.assigned, state.total, state.gain, state.own, state.other)
     chosen = first_k(rows, min(k, max(width, 1)))
@@ -163,9 +175,9 @@ def _ascend(scores: ScoreMatrix, k: int, goal: Goal, seed: int) -> tuple[Targets
     reached = -1.0
     for _ in range(PASSES):
         if sparse:
-            moved = ascend_at_k(scores.data, scores.indices, scores.indptr, chosen, *counts, order)
+            moved = ascend_at_k(scores.data, scores.indices, scores.indptr, mass, chosen, *counts, order)
         else:
-            moved = ascend_dense_at_k(scores, chosen, *counts, order)
+            moved = ascend_dense_at_k(scores, mass, chosen, *counts, order)
         before, reached = reached, state.value()
         if not moved or reached - before < GAIN:
             break

@@ -50,28 +50,40 @@ class ProbabilityMap:
 
 
 def fit_map(
-    method: str, scores: NDArray[np.float64], truth: NDArray[np.float64], label: str
+    method: str,
+    scores: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    label: str,
+    mass: NDArray[np.float64] | None = None,
 ) -> ProbabilityMap:
-    """The map of largest likelihood on these cells, (cells,) each; truth in [0, 1].
+    """The map of largest likelihood on these cells.
+
+    Args:
+        method: one of `METHODS`.
+        scores, truth: (cells,); truth in [0, 1].
+        label: named in errors.
+        mass: (cells,) what each counts for; None = once.
 
     Raises:
         InputError: "beta" of scores outside [0, 1], naming the label.
     """
+    mass = np.ones(len(truth)) if mass is None else mass
     inside = bool(len(scores) and scores.min() >= 0 and scores.max() <= 1)
     if method == "beta" and not inside:
         raise InputError(f"label {label!r}: beta calibration needs scores in [0, 1]; use platt")
     if method == "isotonic":
-        return ProbabilityMap(method, _isotonic(scores, truth))
+        return ProbabilityMap(method, _isotonic(scores, truth, mass))
     logit = method in ("platt", "temperature") and inside
     features = _features(method, scores, logit)
     rising = len(features.T) - (method != "temperature")  # all features but the constant
     free = np.ones(features.shape[1], bool)
-    weights = _logistic(features, _smoothed(truth), free)
+    smoothed = _smoothed(truth, mass)
+    weights = _logistic(features, smoothed, mass, free)
     # A map must not fall: what makes it fall goes, one by one. Scores that rank a label backwards then say
     # nothing of it, and its map is its prior.
     while (weights[:rising] < 0).any():
         free[int(np.argmin(weights[:rising]))] = False
-        weights = _logistic(features, _smoothed(truth), free)
+        weights = _logistic(features, smoothed, mass, free)
     return ProbabilityMap(method, weights, logit)
 
 
@@ -85,15 +97,18 @@ def _features(method: str, scores: NDArray[Any], logit: bool) -> NDArray[np.floa
     return values[..., None] if method == "temperature" else np.stack([values, np.ones_like(values)], axis=-1)
 
 
-def _smoothed(truth: NDArray[np.float64]) -> NDArray[np.float64]:
+def _smoothed(truth: NDArray[np.float64], mass: NDArray[np.float64]) -> NDArray[np.float64]:
     """Platt's targets: a positive is worth (n + 1) / (n + 2), so that separable labels stay finite."""
-    positives, negatives = truth.sum(), len(truth) - truth.sum()
+    positives, negatives = truth @ mass, (1 - truth) @ mass
     high, low = (positives + 1) / (positives + 2), 1 / (negatives + 2)
     return low + (high - low) * truth
 
 
 def _logistic(
-    features: NDArray[np.float64], truth: NDArray[np.float64], free: NDArray[np.bool_]
+    features: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    mass: NDArray[np.float64],
+    free: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Weights of the largest likelihood by Newton's method with halved steps; fixed ones stay 0."""
     weights = np.zeros(features.shape[1])
@@ -103,17 +118,17 @@ def _logistic(
     scale = np.maximum(np.abs(own).max(axis=0), SMALL)
     own = own / scale
     found = np.zeros(own.shape[1])
-    value = _log_loss(own @ found, truth)
+    value = _log_loss(own @ found, truth, mass)
     for _ in range(STEPS):
         probability = expit(own @ found)
-        slope = own.T @ (probability - truth)
-        curve = (own * (probability * (1 - probability))[:, None]).T @ own
-        step = np.linalg.solve(curve + SMALL * len(truth) * np.eye(len(found)), slope)
+        slope = own.T @ (mass * (probability - truth))
+        curve = (own * (mass * probability * (1 - probability))[:, None]).T @ own
+        step = np.linalg.solve(curve + SMALL * mass.sum() * np.eye(len(found)), slope)
         size = 1.0
-        reached = _log_loss(own @ (found - step), truth)
+        reached = _log_loss(own @ (found - step), truth, mass)
         while size > SMALL and reached > value:
             size /= 2
-            reached = _log_loss(own @ (found - size * step), truth)
+            reached = _log_loss(own @ (found - size * step), truth, mass)
         if size <= SMALL or value - reached < SMALL * max(abs(value), 1.0):
             break
         found, value = found - size * step, reached
@@ -121,17 +136,19 @@ def _logistic(
     return weights
 
 
-def _log_loss(logits: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
-    return float(np.sum(np.logaddexp(0.0, logits) - truth * logits))
+def _log_loss(logits: NDArray[np.float64], truth: NDArray[np.float64], mass: NDArray[np.float64]) -> float:
+    return float(np.sum(mass * (np.logaddexp(0.0, logits) - truth * logits)))
 
 
-def _isotonic(scores: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
+def _isotonic(
+    scores: NDArray[np.float64], truth: NDArray[np.float64], mass: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Corners of the rising function nearest to the truth, equal scores taken together."""
     places, group = np.unique(scores, return_inverse=True)
     if not len(places):
         return np.zeros(0)
-    weight = np.bincount(group).astype(np.float64)
-    values = isotonic_regression(np.bincount(group, truth) / weight, weights=weight).x
+    weight = np.bincount(group, mass)
+    values = isotonic_regression(np.bincount(group, truth * mass) / weight, weights=weight).x
     # inside a flat stretch nothing is to be kept but its two ends
     inner = np.zeros(len(places), bool)
     inner[1:-1] = (values[1:-1] == values[:-2]) & (values[1:-1] == values[2:])

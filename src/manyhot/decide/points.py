@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
-from manyhot.decide.scores import ScoreMatrix, shape_of
+from manyhot.decide.scores import RowWeight, ScoreMatrix, shape_of
 from manyhot.errors import ShapeError
 from manyhot.kernels.threads import spread
 from manyhot.labels import Targets
+from manyhot.metrics.counts import column_sums, label_known
 
 NONE = np.zeros(0)
 BLOCK_CELLS = 4_000_000  # cells that are transposed and sorted at a time: 16 MB of float32
@@ -31,18 +32,19 @@ class OperatingPoints:
         cuts: (points,) float64, strictly falling within a label.
         below: (points,) the next lower known score or candidate cut; any cut in (below, cuts] counts the
             same. -inf where there is none.
-        tp, fp: (points,) int64, what the cut assigns rightly and wrongly, over known cells.
+        tp, fp: (points,) float64, what the cut assigns rightly and wrongly, over known cells, each by its
+            row's weight.
         starts: (labels + 1,).
-        positives, negatives: (labels,) known cells of each kind.
+        positives, negatives: (labels,) float64, known cells of each kind, by weight.
     """
 
     cuts: NDArray[np.float64]
     below: NDArray[np.float64]
-    tp: NDArray[np.int64]
-    fp: NDArray[np.int64]
+    tp: NDArray[np.float64]
+    fp: NDArray[np.float64]
     starts: NDArray[np.int64]
-    positives: NDArray[np.int64]
-    negatives: NDArray[np.int64]
+    positives: NDArray[np.float64]
+    negatives: NDArray[np.float64]
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -64,8 +66,34 @@ class OperatingPoints:
         return middle
 
 
+@dataclass(frozen=True)
+class SortedLabel:
+    """One label's known finite scores, and those of its positives, ascending.
+
+    Attributes:
+        known, positive: (cells,).
+        known_mass, positive_mass: (cells + 1,) weight of the rows of all cells before each; None where rows
+            count once.
+    """
+
+    known: NDArray
+    positive: NDArray
+    known_mass: NDArray[np.float64] | None = None
+    positive_mass: NDArray[np.float64] | None = None
+
+    def counts_at(self, cuts: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """The next lower known score of each cut, and what the cut assigns rightly and wrongly."""
+        first = np.searchsorted(self.known, cuts)
+        tp = _from_place(np.searchsorted(self.positive, cuts), self.positive, self.positive_mass)
+        lower = np.concatenate([[-np.inf], self.known], dtype=self.known.dtype)[first]
+        return lower, tp, _from_place(first, self.known, self.known_mass) - tp
+
+
 def operating_points(
-    scores: ScoreMatrix, targets: Targets, grid: NDArray[np.float64] | None = None
+    scores: ScoreMatrix,
+    targets: Targets,
+    grid: NDArray[np.float64] | None = None,
+    weight: RowWeight = None,
 ) -> OperatingPoints:
     """Sort every label once and count at the score of each positive. O(cells log rows).
 
@@ -73,6 +101,7 @@ def operating_points(
         scores: (rows, labels).
         targets: of the same shape.
         grid: further cuts, (cuts,), that every label gets a point at.
+        weight: (rows,).
 
     Soft targets count as positive from 0.5. A positive that is absent from CSR scores, or has score -inf,
     can never be assigned; it stays in `positives`.
@@ -87,36 +116,48 @@ def operating_points(
     if targets.is_soft:
         targets = targets.harden(0.5)
     extra = NONE if grid is None else grid
-    parts = [_label_points(known, positive, extra) for known, positive in sorted_labels(scores, targets)]
+    parts = [_label_points(label, extra) for label in sorted_labels(scores, targets, weight)]
     sizes = np.array([len(part[0]) for part in parts], np.int64)
     cuts, below, tp, fp = (
-        np.concatenate([part[k] for part in parts]) if parts else np.zeros(0) for k in range(4)
+        np.concatenate([part[k] for part in parts]).astype(np.float64) if parts else np.zeros(0)
+        for k in range(4)
     )
-    positives = targets.label_counts().astype(np.int64)
+    positives, known = label_masses(targets, weight)
     return OperatingPoints(
-        cuts.astype(np.float64),
-        below.astype(np.float64),
-        tp.astype(np.int64),
-        fp.astype(np.int64),
-        np.concatenate([[0], np.cumsum(sizes)]),
-        positives,
-        targets.known_counts() - positives,
+        cuts, below, tp, fp, np.concatenate([[0], np.cumsum(sizes)]), positives, known - positives
     )
 
 
-def positive_scores(scores: ScoreMatrix, targets: Targets) -> NDArray[np.floating[Any]]:
-    """The finite scores of all positives (of soft targets: at least 0.5), in no order."""
+def label_masses(targets: Targets, weight: RowWeight) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weight of the rows where each label is positive, and where it is known, (labels,) each."""
+    rows = np.ones(len(targets)) if weight is None else weight
+    return column_sums(targets.positives, rows), label_known(targets, rows)
+
+
+def positive_scores(
+    scores: ScoreMatrix, targets: Targets, weight: RowWeight = None
+) -> tuple[NDArray[np.floating[Any]], RowWeight]:
+    """The finite scores of all positives (of soft targets: at least 0.5), in no order, and their weights."""
     from manyhot.kernels.pooled import cell_values
 
     cells = targets.harden(0.5).positives if targets.is_soft else targets.positives
     values, found = cell_values(scores, cells)
-    return values[found & (values > -np.inf)]
+    kept = found & (values > -np.inf)
+    return values[kept], None if weight is None else np.repeat(weight, np.diff(cells.indptr))[kept]
 
 
-def _label_points(known: NDArray, positive: NDArray, extra: NDArray) -> tuple[NDArray, ...]:
-    """Points of one label from its sorted known scores and its sorted positive scores (both ascending)."""
-    cuts = candidate_cuts([positive], extra)
-    lower, tp, fp = counts_at(cuts, known, positive)
+def quantiles(values: NDArray, weight: RowWeight, levels: NDArray[np.float64]) -> NDArray:
+    """The least value that each share of the mass does not exceed; every one is a value that there is."""
+    if weight is None:
+        return np.quantile(values, levels, method="inverted_cdf")
+    order = np.argsort(values, kind="stable")
+    mass = np.cumsum(weight[order])
+    return values[order][np.minimum(np.searchsorted(mass, levels * mass[-1]), len(values) - 1)]
+
+
+def _label_points(label: SortedLabel, extra: NDArray) -> tuple[NDArray, ...]:
+    cuts = candidate_cuts([label.positive], extra)
+    lower, tp, fp = label.counts_at(cuts)
     following = np.append(cuts[1:], -np.inf)[: len(cuts)]
     return cuts, np.maximum(lower, following), tp, fp
 
@@ -136,55 +177,72 @@ def lie_on(grid: NDArray[np.float64], cuts: NDArray[np.float64]) -> NDArray[np.b
     return grid[np.minimum(place, len(grid) - 1)] == cuts
 
 
-def counts_at(cuts: NDArray, known: NDArray, positive: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """The next lower known score of each cut, and what the cut assigns rightly and wrongly."""
-    first = np.searchsorted(known, cuts)
-    tp = len(positive) - np.searchsorted(positive, cuts)
-    lower = np.concatenate([[-np.inf], known], dtype=known.dtype)[first]
-    return lower, tp, len(known) - first - tp
+def _from_place(first: NDArray[np.intp], values: NDArray, mass: NDArray[np.float64] | None) -> NDArray:
+    """Mass of the values from each place to the end."""
+    return len(values) - first if mass is None else mass[-1] - mass[first]
 
 
-def sorted_labels(scores: ScoreMatrix, targets: Targets) -> Iterator[tuple[NDArray, NDArray]]:
-    """Of each label: all known finite scores, and those of its positives, ascending."""
+def sorted_labels(scores: ScoreMatrix, targets: Targets, weight: RowWeight = None) -> Iterator[SortedLabel]:
+    """Every label's known finite scores, and those of its positives."""
     positives = csc_array(targets.positives)
     unknown = None if targets.unknown is None else csc_array(targets.unknown)
-    if isinstance(scores, csr_array):
-        return _sparse_columns(scores, positives, unknown)
-    return _dense_columns(scores, positives, unknown)
+    columns = _sparse_columns if isinstance(scores, csr_array) else _dense_columns
+    return columns(scores, positives, unknown, weight)
 
 
 def _dense_columns(
-    scores: NDArray, positives: csc_array, unknown: csc_array | None
-) -> Iterator[tuple[NDArray, NDArray]]:
+    scores: NDArray, positives: csc_array, unknown: csc_array | None, weight: RowWeight
+) -> Iterator[SortedLabel]:
     rows, width = scores.shape
     step = max(1, BLOCK_CELLS // max(rows, 1))
     for begin in range(0, width, step):
         block = np.array(scores[:, begin : begin + step].T, order="C")
-        own = [block[j, rows_of(positives, begin + j)] for j in range(len(block))]
+        own = [_ascending(block[j], rows_of(positives, begin + j), weight) for j in range(len(block))]
         if unknown is not None:
             for j in range(len(block)):
                 block[j, rows_of(unknown, begin + j)] = -np.inf
+        if weight is not None:
+            everything = np.arange(rows)
+            for line, positive in zip(block, own, strict=True):
+                yield _sorted_label(_ascending(line, everything, weight), positive)
+            continue
         spread(lambda low, high, block=block: block[low:high].sort(axis=1), len(block))
-        for known, positive in zip(block, own, strict=True):
-            finite = np.searchsorted(known, -np.inf, side="right")
-            yield known[finite:], np.sort(positive[positive > -np.inf])
+        for known, (positive, _) in zip(block, own, strict=True):
+            yield SortedLabel(known[np.searchsorted(known, -np.inf, side="right") :], positive)
 
 
 def _sparse_columns(
-    scores: csr_array, positives: csc_array, unknown: csc_array | None
-) -> Iterator[tuple[NDArray, NDArray]]:
+    scores: csr_array, positives: csc_array, unknown: csc_array | None, weight: RowWeight
+) -> Iterator[SortedLabel]:
     columns = csc_array(scores)
     height, width = shape_of(scores)
     mark = np.zeros(height, np.int8)
+    everywhere = np.zeros(height, columns.dtype)
     for j in range(width):
         rows = rows_of(columns, j)
-        values = columns.data[columns.indptr[j] : columns.indptr[j + 1]]
+        everywhere[rows] = columns.data[columns.indptr[j] : columns.indptr[j + 1]]
         mark[rows_of(positives, j)] = 1
         if unknown is not None:
             mark[rows_of(unknown, j)] = 2
-        kind = np.where(values > -np.inf, mark[rows], 2)
+        kind = mark[rows]
         mark[:] = 0
-        yield np.sort(values[kind < 2]), np.sort(values[kind == 1])
+        yield _sorted_label(*(_ascending(everywhere, rows[kept], weight) for kept in (kind < 2, kind == 1)))
+
+
+def _ascending(line: NDArray, rows: NDArray, weight: RowWeight) -> tuple[NDArray, NDArray[np.float64] | None]:
+    """The finite scores of some rows in order, and the weight of all before each."""
+    values = line[rows]
+    if weight is None:
+        return np.sort(values[values > -np.inf]), None
+    rows, values = rows[values > -np.inf], values[values > -np.inf]
+    order = np.argsort(values, kind="stable")
+    return values[order], np.concatenate([[0.0], np.cumsum(weight[rows[order]])])
+
+
+def _sorted_label(
+    known: tuple[NDArray, NDArray[np.float64] | None], positive: tuple[NDArray, NDArray[np.float64] | None]
+) -> SortedLabel:
+    return SortedLabel(known[0], positive[0], known[1], positive[1])
 
 
 def rows_of(matrix: csc_array, label: int) -> NDArray:

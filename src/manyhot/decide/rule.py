@@ -2,14 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from manyhot.decide.goals import Goal, as_goal
 from manyhot.decide.scores import ScoreMatrix, as_scores
-from manyhot.decide.tuned_rows import TunedRows, refuse_tuned_rows
 from manyhot.errors import InputError, OptionError
-from manyhot.labels import LabelSpace, Targets, as_targets, formats
+from manyhot.labels import LabelSpace, Provenance, RowMarks, Targets, TunedRows, as_targets
+from manyhot.labels.column_names import numbered, shared_names
+from manyhot.labels.tuned_rows import Hashes, hashed_ids, ids_of, refuse_tuned_ids
+from manyhot.metrics.inputs import read_weight
 
 # One goal for all labels, or one for some of them by name and "*" for the rest.
 GoalLike: TypeAlias = Goal | str | Mapping[str, Goal | str]
@@ -18,14 +23,23 @@ GoalLike: TypeAlias = Goal | str | Mapping[str, Goal | str]
 class Rule(Protocol):
     """A way to decide, not fitted yet: a frozen record of options."""
 
+    @property
+    def takes_goal(self) -> bool:
+        """Whether `fit` can be handed any goal; False of rules that keep one of their own, or need none.
+
+        A caller with a default goal asks here before it passes it: such a rule refuses what it cannot serve.
+        """
+        ...
+
     def fit(
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> "Decision":
         """Tune on these rows, which the model was not trained on.
 
@@ -33,10 +47,11 @@ class Rule(Protocol):
             scores: (rows, labels), any form of `as_scores`.
             targets: any form of `as_targets`, with `space` also rows of names; unknown cells are left out of
                 every count.
-            space: the labels; without one they are named as the columns of a DataFrame of scores, else by
-                their column number.
             goal: replaces the rule's own goal.
-            rows: ids of the rows, remembered so that evaluation on them can be refused.
+            space: the labels; without one they are named as the columns of DataFrames, which meet by name,
+                else by their column number.
+            rows: ids of the rows, remembered beside their scores so that evaluation on them is refused.
+            row_weight: (rows,), >= 0: a row of weight 2 counts as two, one of weight 0 as none.
         """
         ...
 
@@ -47,7 +62,7 @@ class Decision(ABC):
 
     Attributes:
         space: the labels that it decides about.
-        tuned_on: the rows it was tuned on, if they were told.
+        tuned_on: the rows it was tuned on; None of a rule that no row had a say in.
     """
 
     kind: ClassVar[str]
@@ -65,7 +80,15 @@ class Decision(ABC):
             InputError: NaN scores, named by row and label.
             ShapeError: another number of labels than the rule was fitted for.
         """
-        return self._decide(as_scores(scores, self.space.names))
+        matrix = as_scores(scores, self.space.names)
+        names = self.space.names
+        named = None if names == numbered(len(names)) else names
+        marks = None if self.tuned_on is None else marks_of(matrix, ids_of(scores))
+        return self._decide(matrix).decided_by(Provenance(named, self.tuned_on, marks))
+
+    def without_rows(self) -> Self:
+        """The same without memory of the rows, which a rule around it keeps."""
+        return replace(self, tuned_on=None)
 
     @property
     def least_scores(self) -> int:
@@ -73,15 +96,18 @@ class Decision(ABC):
         return 0
 
     def check_rows(self, rows: Iterable[Any], *, allow_tuned_rows: bool = False) -> bool:
-        """Refuse to be evaluated on rows that it was tuned on.
+        """Refuse to be evaluated on rows that it was tuned on, told by their ids.
+
+        `manyhot.evaluate` refuses by itself what this rule decides of the rows it was tuned on, with ids and
+        without.
 
         Returns:
-            True if checked; False if the rule does not know its rows or the check was waived.
+            True if checked; False if the rule does not know its rows by ids or the check was waived.
 
         Raises:
             InputError: some of the rows were tuned on.
         """
-        return refuse_tuned_rows(self.tuned_on, rows, allow_tuned_rows)
+        return refuse_tuned_ids(self.tuned_on, rows, allow_tuned_rows)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, keyed by label name; `read_rule` is the inverse."""
@@ -111,40 +137,62 @@ class Decision(ABC):
 
 @dataclass(frozen=True)
 class TuningData:
-    """Checked input of a fit."""
+    """Checked input of a fit. Rows of weight 0 are gone.
+
+    Attributes:
+        weight: (rows,), None where all rows count once.
+    """
 
     scores: ScoreMatrix
     targets: Targets
     space: LabelSpace
-    tuned_on: TunedRows | None
+    tuned_on: TunedRows
+    weight: NDArray[np.float64] | None = None
 
     @classmethod
     def of(
-        cls, scores: Any, targets: Any, space: LabelSpace | None, rows: Iterable[Any] | None
+        cls,
+        scores: Any,
+        targets: Any,
+        space: LabelSpace | None,
+        rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> "TuningData":
         """Convert, check that shapes agree and that each row has an id."""
-        matrix = as_scores(scores, None if space is None else space.names)
+        names = space.names if space is not None else shared_names(scores=scores, targets=targets)
+        matrix = as_scores(scores, names)
         if not matrix.shape[1]:
             raise InputError("expected scores for one label at least, got none")
-        named = space or _named_after(scores, matrix.shape[1])
-        values = as_targets(targets, len(named), space=space)
+        known = space or (None if names is None else LabelSpace(names))
+        values = as_targets(targets, matrix.shape[1], space=known)
         if len(values) != matrix.shape[0]:
             raise InputError(
                 f"expected targets for the {matrix.shape[0]} rows of the scores, got {len(values)}"
             )
-        if rows is None:
-            return cls(matrix, values, named, None)
-        rows = list(rows)
-        if len(rows) != matrix.shape[0]:
-            raise InputError(f"expected {matrix.shape[0]} row ids, got {len(rows)}")
-        return cls(matrix, values, named, TunedRows.of(rows))
+        ids = ids_of(scores, targets) if rows is None else _ids(rows, matrix.shape[0])
+        weight = None if row_weight is None else read_weight(row_weight, matrix.shape[0])
+        if weight is not None and not weight.all():
+            kept = np.flatnonzero(weight)
+            matrix, values, weight = matrix[kept], values.rows(kept), weight[kept]
+            ids = None if ids is None else ids[kept]
+        if weight is not None and (weight == 1).all():
+            weight = None
+        tuned_on = TunedRows.of(marks_of(matrix, ids))
+        return cls(matrix, values, known or LabelSpace(numbered(matrix.shape[1])), tuned_on, weight)
 
 
-def _named_after(scores: Any, width: int) -> LabelSpace:
-    """A space of the names that a DataFrame's columns have, else of the columns' numbers."""
-    if formats.is_frame(scores) and formats.has_names(scores):
-        return LabelSpace(tuple(scores.columns))
-    return LabelSpace(tuple(str(column) for column in range(width)))
+def marks_of(scores: ScoreMatrix, ids: Hashes | None) -> RowMarks:
+    """What the rows of these scores can be told by."""
+    from manyhot.kernels.row_digests import row_digests
+
+    return RowMarks(row_digests(scores), ids)
+
+
+def _ids(rows: Iterable[Any], count: int) -> Hashes:
+    ids = hashed_ids(rows)
+    if len(ids) != count:
+        raise InputError(f"expected {count} row ids, got {len(ids)}")
+    return ids
 
 
 def single_goal(goal: GoalLike) -> Goal:

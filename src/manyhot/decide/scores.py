@@ -1,7 +1,7 @@
 """Scores at the door of a rule: one of two forms, no NaN, the labels wanted; and how cells are walked."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,8 @@ from scipy.sparse import csc_array, csr_array
 
 from manyhot.errors import InputError, ShapeError
 from manyhot.labels import ScoreMatrix, Targets, score_matrix
+
+RowWeight: TypeAlias = NDArray[np.float64] | None  # (rows,) >= 0; None = every row counts once
 
 
 def as_scores(scores: Any, names: Sequence[str] | None = None) -> ScoreMatrix:
@@ -55,11 +57,14 @@ def absent_lowest(matrix: ScoreMatrix) -> NDArray[np.floating[Any]]:
     return dense
 
 
-def known_cells(scores: ScoreMatrix, targets: Targets) -> Iterator[tuple[NDArray, NDArray]]:
-    """Of each label the scores and values of its known (and stored) cells."""
+def known_cells(
+    scores: ScoreMatrix, targets: Targets, weight: RowWeight = None
+) -> Iterator[tuple[NDArray, NDArray, NDArray[np.float64]]]:
+    """Of each label the scores, values and weights of its known (and stored) cells."""
     positives = csc_array(targets.positives)
     unknown = None if targets.unknown is None else csc_array(targets.unknown)
     stored = csc_array(scores) if isinstance(scores, csr_array) else None
+    mass = np.ones(len(targets)) if weight is None else weight
     for j in range(targets.width):
         truth = np.zeros(len(targets))
         own = slice(positives.indptr[j], positives.indptr[j + 1])
@@ -68,11 +73,12 @@ def known_cells(scores: ScoreMatrix, targets: Targets) -> Iterator[tuple[NDArray
         if unknown is not None:
             known[unknown.indices[unknown.indptr[j] : unknown.indptr[j + 1]]] = False
         if stored is None:
-            yield scores[known, j].astype(np.float64), truth[known]
+            yield scores[known, j].astype(np.float64), truth[known], mass[known]
         else:
             cells = slice(stored.indptr[j], stored.indptr[j + 1])
             rows = stored.indices[cells]
-            yield stored.data[cells][known[rows]].astype(np.float64), truth[rows][known[rows]]
+            kept = rows[known[rows]]
+            yield stored.data[cells][known[rows]].astype(np.float64), truth[kept], mass[kept]
 
 
 def require_probabilities(matrix: ScoreMatrix, names: Sequence[str] | None) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot.decide.goals import Goal
-from manyhot.decide.points import OperatingPoints, lie_on, operating_points, positive_scores
-from manyhot.decide.scores import ScoreMatrix
+from manyhot.decide.points import OperatingPoints, lie_on, operating_points, positive_scores, quantiles
+from manyhot.decide.scores import RowWeight, ScoreMatrix
 from manyhot.labels import Targets
 
 WIDTH = 0.8  # of the kernel over log(positives): labels within a factor of about two count as alike
@@ -41,31 +41,28 @@ class Counts:
 def own_counts(points: OperatingPoints) -> Counts:
     """The counts as they are."""
     spread = points.labels
-    return Counts(
-        points.tp.astype(np.float64),
-        points.fp.astype(np.float64),
-        points.positives[spread].astype(np.float64),
-        points.negatives[spread].astype(np.float64),
-    )
+    return Counts(points.tp, points.fp, points.positives[spread], points.negatives[spread])
 
 
-def shrunk_points(scores: ScoreMatrix, targets: Targets, strength: float) -> tuple[OperatingPoints, Counts]:
+def shrunk_points(
+    scores: ScoreMatrix, targets: Targets, strength: float, weight: RowWeight = None
+) -> tuple[OperatingPoints, Counts]:
     """The operating points of all labels and the counts to choose among them by."""
     if strength == 0:
-        points = operating_points(scores, targets)
+        points = operating_points(scores, targets, weight=weight)
         return points, own_counts(points)
-    grid = common_grid(scores, targets)
-    points = operating_points(scores, targets, grid)
+    grid = common_grid(scores, targets, weight)
+    points = operating_points(scores, targets, grid, weight)
     return points, shrunk_counts(points, grid, strength)
 
 
-def common_grid(scores: ScoreMatrix, targets: Targets) -> NDArray[np.float64]:
+def common_grid(scores: ScoreMatrix, targets: Targets, weight: RowWeight = None) -> NDArray[np.float64]:
     """Falling cuts at which labels are compared: quantiles of all positives' scores, each a real score."""
-    reached = positive_scores(scores, targets)
+    reached, mass = positive_scores(scores, targets, weight)
     if not len(reached):
         return np.zeros(0)
     size = int(np.clip(GRID_POINTS // max(targets.width, 1), *GRID_SIZE))
-    chosen = np.quantile(reached, np.linspace(0, 1, size), method="inverted_cdf")
+    chosen = quantiles(reached, mass, np.linspace(0, 1, size))
     return np.unique(chosen.astype(np.float64))[::-1]
 
 
@@ -138,6 +135,6 @@ class _Pool:
         found = tp[self.level[self.spread], step]
         return np.minimum(found, assigned), np.maximum(assigned - found, 0.0)
 
-    def _padded(self, curves: NDArray[np.int64]) -> NDArray[np.float64]:
-        pooled = self.mean(curves.astype(np.float64))
+    def _padded(self, curves: NDArray[np.float64]) -> NDArray[np.float64]:
+        pooled = self.mean(curves)
         return np.concatenate([np.zeros((len(pooled), 1)), pooled], axis=1)

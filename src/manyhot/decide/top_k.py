@@ -10,11 +10,11 @@ from scipy.sparse import csr_array
 
 from manyhot import _check
 from manyhot.decide.goals import Cost, Floor, Goal
+from manyhot.decide.points import label_masses
 from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData, single_goal
 from manyhot.decide.scores import ScoreMatrix, absent_lowest, cell_numbers, row_numbers, shape_of
-from manyhot.decide.tuned_rows import TunedRows
 from manyhot.decide.tuning import PerLabelCut
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, Targets, TunedRows
 
 LARGEST = 50  # k that is tried when k is tuned
 
@@ -37,19 +37,27 @@ class TopK:
         if self.k is not None:
             _check.at_least("k", self.k, 1)
 
+    @property
+    def takes_goal(self) -> bool:
+        """True where k is tuned."""
+        return self.k is None
+
     def fit(
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> "Highest":
-        """See `Rule.fit`; with k given, only the labels are taken from the data."""
-        data = TuningData.of(scores, targets, space, rows)
+        """See `Rule.fit`; with k given, only the labels are taken from the data, and no goal plays a part."""
+        data = TuningData.of(scores, targets, space, rows, row_weight)
         floor = -np.inf if self.floor is None else self.floor
-        k = self.k or _best_k(data.scores, data.targets, floor, single_goal(goal or self.goal))
+        if self.k is not None:
+            return Highest(data.space, self.k, floor)
+        k = _best_k(data, floor, single_goal(goal or self.goal))
         return Highest(data.space, k, floor, tuned_on=data.tuned_on)
 
 
@@ -89,18 +97,24 @@ class AtLeastOne:
 
     rule: Rule = field(default_factory=PerLabelCut)
 
+    @property
+    def takes_goal(self) -> bool:
+        """As the other rule."""
+        return self.rule.takes_goal
+
     def fit(
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> "NeverEmpty":
         """See `Rule.fit`."""
-        fitted = self.rule.fit(scores, targets, space=space, goal=goal, rows=rows)
-        return NeverEmpty(fitted.space, fitted, tuned_on=fitted.tuned_on)
+        fitted = self.rule.fit(scores, targets, goal, space=space, rows=rows, row_weight=row_weight)
+        return NeverEmpty(fitted.space, fitted.without_rows(), tuned_on=fitted.tuned_on)
 
 
 @dataclass(frozen=True)
@@ -168,10 +182,11 @@ def ranked(scores: ScoreMatrix, k: int) -> tuple[NDArray[np.int64], NDArray[np.f
     return order, np.take_along_axis(dense, order, axis=1)
 
 
-def _best_k(scores: ScoreMatrix, targets: Targets, floor: float, goal: Goal) -> int:
+def _best_k(data: TuningData, floor: float, goal: Goal) -> int:
     """The k with the highest figure; of equals the smallest."""
-    targets = targets.harden(0.5) if targets.is_soft else targets
-    columns, values = ranked(scores, min(LARGEST, targets.width))
+    targets = data.targets.harden(0.5) if data.targets.is_soft else data.targets
+    weight = np.ones(len(targets)) if data.weight is None else data.weight
+    columns, values = ranked(data.scores, min(LARGEST, targets.width))
     cells = np.arange(len(targets))[:, None] * targets.width + columns
     kept = (values >= floor) & (values > -np.inf)
     if targets.unknown is not None:
@@ -182,16 +197,21 @@ def _best_k(scores: ScoreMatrix, targets: Targets, floor: float, goal: Goal) -> 
         hidden = 0 if targets.unknown is None else np.diff(targets.unknown.indptr)
         known, positives = np.full(len(targets), targets.width) - hidden, targets.row_counts()
     else:
-        tp, fp = (_label_totals(columns, each, targets.width) for each in (hits, kept & ~hits))
-        known, positives = targets.known_counts(), targets.label_counts()
+        tp, fp = (_label_totals(columns, each, targets.width, weight) for each in (hits, kept & ~hits))
+        positives, known = label_masses(targets, weight)
     if goal.average == "micro" or isinstance(goal, (Cost, Floor)):
         tp, fp, known, positives = (each.sum(axis=0, keepdims=True) for each in (tp, fp, known, positives))
     value = goal.value(tp, fp, positives[:, None], (known - positives)[:, None])
+    if goal.average == "samples":
+        value = value * weight[:, None]
     return 1 + int(np.argmax(value.sum(axis=0)))
 
 
-def _label_totals(columns: NDArray[np.int64], chosen: NDArray[np.bool_], width: int) -> NDArray[np.int64]:
-    """(labels, k) how often each label is among the first 1, 2 .. k chosen cells of the rows."""
+def _label_totals(
+    columns: NDArray[np.int64], chosen: NDArray[np.bool_], width: int, weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(labels, k) weight of the rows that have each label among their first 1, 2 .. k chosen cells."""
     places = columns * chosen.shape[1] + np.arange(chosen.shape[1])
-    counts = np.bincount(places[chosen], minlength=width * chosen.shape[1])
+    mass = np.broadcast_to(weight[:, None], chosen.shape)[chosen]
+    counts = np.bincount(places[chosen], mass, minlength=width * chosen.shape[1])
     return np.cumsum(counts.reshape(width, -1), axis=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from manyhot.decide.intervals import cut_intervals
 from manyhot.decide.points import OperatingPoints
 from manyhot.decide.rule import GoalLike, TuningData, single_goal
 from manyhot.decide.samples import best_sample_cuts
-from manyhot.decide.scores import ScoreMatrix
+from manyhot.decide.scores import RowWeight, ScoreMatrix
 from manyhot.decide.shrinkage import Counts, shrunk_points
 from manyhot.errors import OptionError
 from manyhot.labels import LabelSpace, Targets
@@ -34,6 +34,8 @@ class GlobalCut:
     goal: GoalLike = "f1_micro"
     replicates: int = 0
 
+    takes_goal: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         _check.at_least("replicates", self.replicates, 0)
 
@@ -41,17 +43,18 @@ class GlobalCut:
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> Cuts:
         """See `Rule.fit`."""
-        data = TuningData.of(scores, targets, space, rows)
+        data = TuningData.of(scores, targets, space, rows, row_weight)
         wanted, interval = single_goal(goal or self.goal), None
-        cut = best_global_cut(data.scores, data.targets, wanted)
+        cut = best_global_cut(data.scores, data.targets, wanted, data.weight)
         if self.replicates:
-            sides = global_interval(data.scores, data.targets, wanted, cut, self.replicates)
+            sides = global_interval(data.scores, data.targets, wanted, cut, self.replicates, data.weight)
             interval = np.tile(sides, (len(data.space), 1))
         return Cuts(data.space, np.full(len(data.space), cut), interval=interval, tuned_on=data.tuned_on)
 
@@ -79,6 +82,8 @@ class PerLabelCut:
     balance: float | Literal["auto"] = "auto"
     replicates: int = 0
 
+    takes_goal: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         _check.at_least("strength", self.strength, 0.0)
         _check.at_least("replicates", self.replicates, 0)
@@ -91,13 +96,14 @@ class PerLabelCut:
         self,
         scores: Any,
         targets: Any,
+        goal: GoalLike | None = None,
         *,
         space: LabelSpace | None = None,
-        goal: GoalLike | None = None,
         rows: Iterable[Any] | None = None,
+        row_weight: Any = None,
     ) -> Cuts:
         """See `Rule.fit`."""
-        data = TuningData.of(scores, targets, space, rows)
+        data = TuningData.of(scores, targets, space, rows, row_weight)
         cuts = np.full(len(data.space), np.inf)
         interval = np.full((len(data.space), 2), np.nan)
         goals = labels_of_goals(goal or self.goal, data.space)
@@ -105,19 +111,20 @@ class PerLabelCut:
             alone = len(goals) == 1  # no need to copy all scores
             scores = data.scores if alone else data.scores[:, columns]
             part = data.targets if alone else data.targets.columns(columns)
-            cuts[columns], interval[columns] = self._best(scores, part, each)
+            cuts[columns], interval[columns] = self._best(scores, part, each, data.weight)
         return Cuts(data.space, cuts, interval=interval if self.replicates else None, tuned_on=data.tuned_on)
 
     def _best(
-        self, scores: ScoreMatrix, targets: Targets, goal: Goal
+        self, scores: ScoreMatrix, targets: Targets, goal: Goal, row_weight: RowWeight
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
         """Cuts and their intervals for labels that share a goal."""
         if goal.average == "samples":
-            return best_sample_cuts(scores, targets, goal), np.nan
+            return best_sample_cuts(scores, targets, goal, row_weight), np.nan
         if isinstance(self.balance, str) and _has_micro_twin(goal):
-            points, counts, weight = weighed_points(scores, targets, goal, self.strength)
+            points, counts, weight = weighed_points(scores, targets, goal, self.strength, row_weight)
         else:
-            points, counts = shrunk_points(scores, targets, 0 if isinstance(goal, Floor) else self.strength)
+            strength = 0 if isinstance(goal, Floor) else self.strength
+            points, counts = shrunk_points(scores, targets, strength, row_weight)
             weight = self._weight(goal)
 
         def choose(points: OperatingPoints, counts: Counts) -> NDArray[np.int64]:

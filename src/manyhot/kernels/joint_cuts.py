@@ -25,13 +25,13 @@ def best_points(base, gain, cost, price, starts, chosen):  # pragma: no cover - 
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def count_reached(values, units, falling, counts):  # pragma: no cover - compiled
+def count_reached(values, units, mass, falling, counts):  # pragma: no cover - compiled
     """Count each cell at the first of the falling cuts that it reaches, last where it reaches none.
 
     Args:
-        values, units: (rows, columns), score and unit of the cells.
+        values, units, mass: (rows, columns), score, unit and weight of the cells.
         falling: (cuts,).
-        counts: (units, cuts + 1) int64, added to.
+        counts: (units, cuts + 1) float64, added to.
     """
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
@@ -43,4 +43,4 @@ def count_reached(values, units, falling, counts):  # pragma: no cover - compile
                     high = middle
                 else:
                     low = middle + 1
-            counts[units[i, j], low] += 1
+            counts[units[i, j], low] += mass[i, j]

@@ -81,7 +81,7 @@ def _among(place, count, chosen):  # pragma: no cover - compiled
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def ascend_at_k(
-    cells, columns, starts, chosen, tp, assigned, total, gain, own, other, order
+    cells, columns, starts, mass, chosen, tp, assigned, total, gain, own, other, order
 ):  # pragma: no cover
     """One pass of block coordinate ascent: give each row the k labels that raise the macro measure most.
 
@@ -89,6 +89,7 @@ def ascend_at_k(
 
     Args:
         cells, columns, starts: CSR of probabilities.
+        mass: (rows,) float64, what each row counts for.
         chosen: (rows, k) positions of the row's chosen cells within the row, -1 for none; changed.
         tp, assigned, total: (labels,) float64 expected counts; the first two are changed.
         gain, own, other: the measure.
@@ -109,14 +110,14 @@ def ascend_at_k(
         for s in range(k):
             c = chosen[i, s]
             if c >= 0:
-                tp[columns[start + c]] -= cells[start + c]
-                assigned[columns[start + c]] -= 1
+                tp[columns[start + c]] -= mass[i] * cells[start + c]
+                assigned[columns[start + c]] -= mass[i]
         count = 0
         for c in range(stop - start):
             j = columns[start + c]
-            p = cells[start + c]
+            p = mass[i] * cells[start + c]
             before = own * tp[j] + assigned[j] + other * total[j]
-            after = before + own * p + 1
+            after = before + own * p + mass[i]
             value = gain * (tp[j] + p) / after
             if before > 0:
                 value -= gain * tp[j] / before
@@ -125,14 +126,14 @@ def ascend_at_k(
         for s in range(k):
             chosen[i, s] = place[s] if s < count else -1
             if s < count:
-                tp[columns[start + place[s]]] += cells[start + place[s]]
-                assigned[columns[start + place[s]]] += 1
+                tp[columns[start + place[s]]] += mass[i] * cells[start + place[s]]
+                assigned[columns[start + place[s]]] += mass[i]
     return moved
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def ascend_dense_at_k(
-    scores, chosen, tp, assigned, total, gain, own, other, order
+    scores, mass, chosen, tp, assigned, total, gain, own, other, order
 ):  # pragma: no cover - compiled
     """`ascend_at_k` of a dense matrix: keeping each label's present value saves a division a cell."""
     width = scores.shape[1]
@@ -144,16 +145,17 @@ def ascend_dense_at_k(
     present = np.where(base > 0, gain * tp / np.where(base > 0, base, 1.0), 0.0)
     moved = 0
     for i in order:
+        weight = mass[i]
         for s in range(k):
             j = chosen[i, s]
             if j >= 0:
-                tp[j] -= scores[i, j]
-                assigned[j] -= 1
+                tp[j] -= weight * scores[i, j]
+                assigned[j] -= weight
                 base[j] = own * tp[j] + assigned[j] + other * total[j]
                 present[j] = gain * tp[j] / base[j] if base[j] > 0 else 0.0
         for j in range(width):
-            p = scores[i, j]
-            values[j] = gain * (tp[j] + p) / (base[j] + own * p + 1) - present[j]
+            p = weight * scores[i, j]
+            values[j] = gain * (tp[j] + p) / (base[j] + own * p + weight) - present[j]
         count = 0
         for j in range(width):
             value = values[j]
@@ -163,8 +165,8 @@ def ascend_dense_at_k(
             chosen[i, s] = place[s] if s < count else -1
             if s < count:
                 j = place[s]
-                tp[j] += scores[i, j]
-                assigned[j] += 1
+                tp[j] += weight * scores[i, j]
+                assigned[j] += weight
                 base[j] = own * tp[j] + assigned[j] + other * total[j]
                 present[j] = gain * tp[j] / base[j] if base[j] > 0 else 0.0
     return moved

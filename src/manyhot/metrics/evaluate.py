@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot.errors import OptionError, ShapeError
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import LabelSpace, RowMarks, Targets
+from manyhot.labels.column_names import shared_names
+from manyhot.labels.tuned_rows import TunedRowsUse, hashed_ids, ids_of, refuse_tuned_rows
 from manyhot.metrics.average import Average
 from manyhot.metrics.baseline import LearnedNothing, Training
 from manyhot.metrics.inputs import (
@@ -59,6 +61,8 @@ def evaluate(
     row_weight: Any = None,
     costs: tuple[Any, Any] | None = None,
     undefined: float | None = None,
+    rows: Iterable[Any] | None = None,
+    tuned_rows: TunedRowsUse = "refuse",
 ) -> Result:
     """Metrics of scores and decisions, each beside what a predictor that has learned nothing gets.
 
@@ -79,16 +83,22 @@ def evaluate(
             seen and unseen label combinations (needs `train`), levels of the space's hierarchy.
         by: name -> (rows,) values; each value's rows are evaluated by themselves, as in {"site": sites}.
         space: names the labels in tables and messages; the columns of DataFrames are found by its names.
+            Without one, DataFrames and sets that a rule decided meet by the names of their own columns.
         train: targets (or `Training` counts) of the training rows: the baseline's shares, and the
             propensities of `psp@k`. Without it the shares are those of the evaluated rows.
         row_weight: (rows,), >= 0; None = all alike.
         costs: of a false positive and of a false negative, each a number or (labels,); makes `cost`.
         undefined: value with which undefined labels and rows enter averages, as scikit-learn's
             `zero_division`; None leaves them out.
+        rows: ids of the rows, as a rule's `fit` takes them; the index of a pandas DataFrame, if it has a name
+            or holds no numbers, needs no saying.
+        tuned_rows: "refuse" rows that the rule behind the decisions was tuned on, told by their ids or by
+            their scores, or "allow" them.
 
     Raises:
         OptionError: an unknown metric, or one that needs what was not given.
-        InputError: NaN scores, 0/1 given as scores, real numbers given as decisions, soft targets.
+        InputError: NaN scores, 0/1 given as scores, real numbers given as decisions, soft targets, rows that
+            the decisions were tuned on, DataFrames with columns of other names.
         ShapeError: shapes differ.
 
     Example:
@@ -97,13 +107,19 @@ def evaluate(
         >>> result["hamming"], result["f1_macro"], str(result.counted["precision_macro"])
         (0.75, 0.5, '1/2 labels')
     """
-    truth = read_targets(targets, space=space)
     if scores is None and decisions is None:
         raise OptionError("nothing to evaluate: pass scores=, decisions= or both")
+    if space is None:
+        names = shared_names(targets=targets, scores=scores, decisions=decisions, train=train)
+        space = None if names is None else LabelSpace(names)
+    truth = read_targets(targets, space=space)
     if not truth.width:
         raise ShapeError(f"expected one label at least, got targets of shape {truth.shape}")
     read = None if scores is None else read_scores(scores, truth.shape, space)
     chosen = None if decisions is None else read_decisions(decisions, truth.shape, space)
+    if chosen is not None:
+        ids = ids_of(scores, targets) if rows is None else _ids(rows, len(truth))
+        _refuse_tuned(chosen, ids, tuned_rows)
     weight = read_weight(row_weight, len(truth))
     train = train if train is None or isinstance(train, Training) else read_targets(train, space=space)
     training = Training.of(truth, weight) if train is None else _training(train, truth)
@@ -131,6 +147,21 @@ def evaluate(
         replicates=replicates,
         draws_of="" if plan is None else plan.fingerprint(truth, weight),
     )
+
+
+def _refuse_tuned(decisions: Targets, ids: Any, use: TunedRowsUse) -> None:
+    """Refuse what a rule decided of rows that it was tuned on."""
+    origin = decisions.provenance
+    if origin is not None and origin.marks is not None:
+        marks = origin.marks if ids is None else RowMarks(origin.marks.scores, ids)
+        refuse_tuned_rows(origin.tuned_on, marks, use)
+
+
+def _ids(rows: Iterable[Any], count: int) -> Any:
+    ids = hashed_ids(rows)
+    if len(ids) != count:
+        raise ShapeError(f"expected an id for each of {count} rows, got {len(ids)}")
+    return ids
 
 
 def _values(averages: dict[str, Average]) -> dict[str, float]:

@@ -141,7 +141,8 @@ class Run:
         self.predictor.rule.check_rows(named_rows(digest, table), allow_tuned_rows=allow_tuned_rows)
         scores = self.predictor.kept_scores(table.inputs)
         names, decided = usual_metrics(scores), self.predictor.decide(scores)
-        return evaluate(table.targets, scores, decided, metrics=names, space=self.space)
+        use = "allow" if allow_tuned_rows else "refuse"
+        return evaluate(table.targets, scores, decided, metrics=names, space=self.space, tuned_rows=use)
 
     def rows_to_judge(self, table: Table, digest: str) -> Table:
         """The rows of a table that may judge this run.

@@ -165,7 +165,9 @@ class Monitor:
     def _metrics(self, scores: ScoreMatrix) -> dict[str, float]:
         targets = self.objective.targets
         decided = self._rule(scores, targets).decide(scores)
-        found = metrics.evaluate(targets, scores, decided, metrics=self.wanted, baseline=False)
+        found = metrics.evaluate(
+            targets, scores, decided, metrics=self.wanted, baseline=False, tuned_rows="allow"
+        )
         return {name: float(found[name]) for name in self.wanted}
 
     def _rule(self, scores: ScoreMatrix, targets: Targets) -> Decision:
