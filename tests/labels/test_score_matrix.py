@@ -5,7 +5,10 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csc_array, csc_matrix, csr_array
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
 
 from manyhot.errors import InputError, ShapeError
 from manyhot.labels import score_matrix
@@ -74,3 +77,36 @@ def test_whole_numbers_keep_their_digits() -> None:
 def test_what_is_no_matrix_of_scores(scores, error, message) -> None:
     with pytest.raises(error, match=message):
         score_matrix(scores, NAMES)
+
+
+def test_one_array_a_label_is_read_as_forests_give_it() -> None:
+    rng = np.random.default_rng(0)
+    features, truth = rng.normal(size=(80, 5)), rng.random((80, 3)) < 0.4
+    for model in (RandomForestClassifier(5, random_state=0), MultiOutputClassifier(GaussianNB())):
+        given = model.fit(features, truth).predict_proba(features)
+        expected = np.stack([np.asarray(each)[:, 1] for each in given], axis=1)
+        np.testing.assert_array_equal(score_matrix(given, NAMES), expected)
+        np.testing.assert_array_equal(score_matrix([torch.tensor(each) for each in given]), expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (
+            [np.array([[0.5, 0.5]]), np.ones((1, 1)), np.array([[0.5, 0.5]])],
+            InputError,
+            r"label 'blue': .* only one class occurred in training.* manyhot\.estimators\.adapt",
+        ),
+        ([np.full((4, 3), 1 / 3)], InputError, r"label 'red': .* \(rows, 2\) .* got shape \(4, 3\)"),
+        ([np.array([[0.5, 0.9]])], InputError, "of no and yes that add up to 1"),
+        ([np.full((4, 2), 0.5), np.full((3, 2), 0.5)], ShapeError, r"equally many rows .* \[4, 3\]"),
+    ],
+)
+def test_arrays_of_labels_that_cannot_be_read_say_why(given, error, message) -> None:
+    with pytest.raises(error, match=message):
+        score_matrix(given, NAMES)
+
+
+@pytest.mark.parametrize("form", [csc_array, csc_matrix, coo_array])
+def test_other_sparse_forms_are_turned(form) -> None:
+    np.testing.assert_array_equal(score_matrix(form(SCORES)).toarray(), SCORES)

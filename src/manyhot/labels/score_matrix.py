@@ -18,8 +18,9 @@ def score_matrix(scores: Any, names: Sequence[str] | None = None) -> ScoreMatrix
     """Scores as a float array (rows, labels) or a canonical CSR; not copied where it need not be.
 
     Args:
-        scores: NumPy array, torch tensor (any device, dense or sparse), SciPy sparse, DataFrame, or lists of
-            equal length. Numbers of 8 bytes become float64, smaller ones float32.
+        scores: NumPy array, torch tensor (any device, dense or sparse), SciPy sparse, DataFrame, lists of
+            equal length, or a list of one (rows, 2) array a label, as scikit-learn's forests give their
+            probabilities. Numbers of 8 bytes become float64, smaller ones float32.
         names: the labels wanted. The columns of a DataFrame that has names are found by these; one without
             (pandas' integers, polars' `column_0`) is read by position.
 
@@ -27,6 +28,8 @@ def score_matrix(scores: Any, names: Sequence[str] | None = None) -> ScoreMatrix
         InputError: values that are not numbers, or rows of unequal length.
         ShapeError: not a matrix, or a DataFrame without a column for some label.
     """
+    if isinstance(scores, (list, tuple)) and scores and all(getattr(each, "ndim", 0) == 2 for each in scores):
+        scores = _second_columns(scores, names)
     if formats.is_tensor(scores) and "sparse" in str(scores.layout):
         scores = formats.csr_of_tensor(scores)
     if issparse(scores):
@@ -37,6 +40,29 @@ def score_matrix(scores: Any, names: Sequence[str] | None = None) -> ScoreMatrix
     if values.dtype.kind not in "biuf":
         raise InputError(f"expected scores (rows, labels) of numbers, got {values.dtype} {values.shape}")
     return values.astype(_float_type(values), copy=False)
+
+
+def _second_columns(classes: Sequence[Any], names: Sequence[str] | None) -> NDArray[Any]:
+    """The probabilities of "yes", of one array (rows, classes) for each label."""
+    columns = []
+    for place, each in enumerate(classes):
+        own = formats.array_of(each)
+        label = repr(names[place]) if names is not None and place < len(names) else str(place)
+        if own.shape[1] == 1:
+            raise InputError(
+                f"label {label}: expected probabilities (rows, 2) of no and yes, got one column: only one "
+                "class occurred in training, and the array does not say which; manyhot.estimators.adapt(...) "
+                "around the classifier gives (rows, labels)"
+            )
+        if own.shape[1] != 2 or not np.allclose(own.sum(axis=1), 1.0, atol=1e-3):
+            raise InputError(
+                f"label {label}: expected probabilities (rows, 2) of no and yes that add up to 1, got shape "
+                f"{own.shape}; pass scores as one matrix (rows, labels)"
+            )
+        columns.append(own[:, 1])
+    if len({len(column) for column in columns}) > 1:
+        raise ShapeError(f"expected equally many rows for each label, got {[len(c) for c in columns]}")
+    return np.column_stack(columns)
 
 
 def _by_name(frame: Any, names: Sequence[str] | None) -> Any:
