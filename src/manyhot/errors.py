@@ -4,6 +4,7 @@ ManyhotError
 ├── InputError            data, file or tensor handed in cannot be used as it is (also a ValueError)
 │   └── ShapeError        two arguments disagree about rows or labels
 ├── OptionError           a name or number outside its allowed set (also a ValueError)
+│   └── UnknownNameError  a mapping has no such name (also a KeyError)
 ├── MissingExtraError     an optional dependency is not installed (also an ImportError)
 └── RunError              a run folder is missing, broken or of another format
 
@@ -28,6 +29,12 @@ class ShapeError(InputError):
 
 class OptionError(ManyhotError, ValueError):
     """An option is not one of its allowed values."""
+
+
+class UnknownNameError(OptionError, KeyError):
+    """A mapping has no such name."""
+
+    __str__ = Exception.__str__  # that of KeyError puts quotes around the message
 
 
 class MissingExtraError(ManyhotError, ImportError):

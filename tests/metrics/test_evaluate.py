@@ -73,16 +73,11 @@ def test_undefined_enters_averages_as_scikit_learns_zero_division(problem):
         result = evaluate(targets, decisions=decisions, row_weight=weight, metrics=names, undefined=value)
         for name in names:
             metric, average = name.split("_")
-            if average in ("micro", "weighted") and not targets.any():
-                continue  # nothing to pool or to weigh: NaN here, zero_division there
             options = {"average": average, "zero_division": value, "sample_weight": weight}
             if metric == "f2":
                 expected = quiet(sk.fbeta_score, targets, decisions, beta=2.0, **options)
             else:
                 expected = quiet(getattr(sk, f"{metric}_score"), targets, decisions, **options)
-            if np.isnan(result[name]):
-                assert average == "micro", name  # a pooled 0 / 0 stays undefined
-                continue
             assert result[name] == pytest.approx(expected), name
 
 

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 import torch
 from scipy.sparse import coo_array, csr_array
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import average_precision_score
 
 from manyhot.decide import CostCut, ExpectedF, PerLabelCut, TopK
 from manyhot.errors import InputError, OptionError, ShapeError
@@ -62,6 +64,31 @@ def test_what_cannot_be_evaluated_is_refused_with_the_mend(options, error, messa
 def test_bootstrap_options_are_checked_when_made(option, value):
     with pytest.raises(OptionError, match=option):
         Bootstrap(**{option: value})
+
+
+def test_scores_of_a_tree_grown_to_its_end_can_be_let_through():
+    scores = np.array([[1.0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0]])
+    result = evaluate(TARGETS, scores, binary_scores="allow", metrics=["ap_macro"])
+    expected = np.mean([average_precision_score(TARGETS[:, j], scores[:, j]) for j in range(3)])
+    assert result["ap_macro"] == pytest.approx(expected)
+    with pytest.raises(InputError, match="say binary_scores='allow'"):
+        evaluate(TARGETS, scores)
+    with pytest.raises(OptionError, match="binary_scores must be one of refuse, allow"):
+        evaluate(TARGETS, scores, binary_scores=True)
+
+
+def test_probabilities_of_a_forest_are_read():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(60, 4))
+    truth = features[:, :3] + rng.normal(size=(60, 3)) > 0
+    given = RandomForestClassifier(10, random_state=0).fit(features, truth).predict_proba(features)
+    matrix = np.stack([each[:, 1] for each in given], axis=1)
+    assert (
+        evaluate(truth, given, metrics="ap_macro").values
+        == evaluate(truth, matrix, metrics="ap_macro").values
+    )
+    rule = PerLabelCut().fit(given, truth)
+    assert rule.decide(given) == rule.decide(matrix)
 
 
 def test_nan_scores_are_refused_by_the_label_s_name():

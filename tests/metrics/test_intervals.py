@@ -5,8 +5,9 @@ import pytest
 from scipy.sparse import csr_array
 
 from manyhot.errors import InputError
-from manyhot.metrics import METRICS, Bootstrap, evaluate, paired_test
+from manyhot.metrics import METRICS, Bootstrap, Result, evaluate, paired_test
 from manyhot.metrics.replicates import draws
+from manyhot.metrics.tails import Tails
 
 # these keep the bins of all rows
 WITHOUT = {"ece", "ece_macro"}
@@ -53,6 +54,69 @@ def test_calibration_of_labels_has_intervals_that_cover():
         low, high = result.intervals["ece_macro"]
         # P(y | s) = s^2, so |s - s^2| = .1875 at both levels
         assert low < 0.1875 < high
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_labels_and_slices_have_the_intervals_of_their_replicates(sparse):
+    targets, scores, decisions = problem(60, 5)
+    given = csr_array(scores) if sparse else scores
+    site = np.repeat(["north", "south"], 30)
+    plan = Bootstrap(replicates=90, seed=3, level=0.8)
+    options = {"metrics": "all", "train": targets, "costs": (1, 3), "baseline": False}
+    result = evaluate(targets, given, decisions, intervals=plan, by={"site": site}, **options)
+    drawn = np.concatenate(list(draws(60, plan)), axis=1)
+    again = [
+        evaluate(targets, given, decisions, row_weight=weight, by={"site": site}, **options)
+        for weight in drawn.T.astype(float)
+    ]
+    kept = ("ece", "ece_macro")  # the bins stay those of all rows
+    stems = [name for name in result.per_label if f"{name}_low" in result.per_label]
+    assert {"f1", "ap", "cost", "log_loss", "f1@3", "recall@precision=0.9"} <= set(stems)
+    for stem in stems:
+        if stem in kept:
+            continue
+        values = np.array([each.per_label[stem] for each in again])
+        expected = np.nanquantile(values, [0.1, 0.9], axis=0)
+        found = [result.per_label[f"{stem}_{end}"] for end in ("low", "high")]
+        np.testing.assert_allclose(found, expected, atol=1e-9, err_msg=stem)
+    assert {part.kind for part in result.slices} == {"frequency", "combination", "site"}
+    for place, part in enumerate(result.slices):
+        assert set(part.intervals) == set(part.values)
+        for name in set(part.values) - {"ece", "ece_macro"}:
+            values = np.array([each.slices[place].values[name] for each in again])
+            if np.isnan(values).all():
+                assert np.isnan(part.intervals[name]).all()
+                continue
+            expected = np.nanquantile(values, [0.1, 0.9])
+            np.testing.assert_allclose(part.intervals[name], expected, atol=1e-9, err_msg=(part.name, name))
+    records = result.slices[0].to_records()
+    assert records[0]["low"] <= records[0]["high"]
+    assert Result.from_dict(result.to_dict()).to_dict() == result.to_dict()
+
+
+def test_labels_need_no_interval():
+    targets, scores, decisions = problem()
+    result = evaluate(targets, scores, decisions, intervals=Bootstrap(20, labels=False))
+    assert result.intervals
+    assert "f1_low" not in result.per_label
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
+@pytest.mark.parametrize("sizes", [(64, 64, 64), (7,), (1,), (64, 30)])
+def test_tails_hold_what_all_replicates_would(level, sizes):
+    rng = np.random.default_rng(0)
+    blocks = [rng.normal(size=(6, size)) for size in sizes]
+    for block in blocks:
+        block[1, rng.random(block.shape[1]) < 0.5] = np.nan
+        block[2] = np.nan
+    tails = Tails(sum(sizes), level)
+    for block in blocks:
+        tails.add(block)
+    whole = np.concatenate(blocks, axis=1)
+    for row, low, high in zip(whole, *tails.intervals(), strict=True):
+        defined = row[~np.isnan(row)]
+        expected = np.quantile(defined, [0.5 - level / 2, 0.5 + level / 2]) if len(defined) else [np.nan] * 2
+        np.testing.assert_allclose([low, high], expected)
 
 
 def test_rows_of_a_group_are_drawn_together():

@@ -5,7 +5,8 @@ import pytest
 import sklearn.metrics as sk
 from scipy.sparse import csr_array
 
-from manyhot.metrics import Training, evaluate
+from manyhot.errors import InputError, OptionError
+from manyhot.metrics import Stream, Training, evaluate, find_metric
 
 RNG = np.random.default_rng(11)
 TRUTH = RNG.random((60, 7)) < [0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.6]
@@ -26,15 +27,19 @@ def value(name, **options):
         ("kappa", sk.cohen_kappa_score),
         ("balanced_accuracy", sk.balanced_accuracy_score),
         ("specificity", lambda truth, decided, **w: sk.recall_score(~truth, ~decided, **w)),
+        ("npv", lambda truth, decided, **w: sk.precision_score(~truth, ~decided, **w)),
     ],
 )
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 def test_set_metrics_that_scikit_learn_has_for_one_label(name, peer, weight):
-    macro = np.mean([peer(TRUTH[:, j], DECIDED[:, j], sample_weight=weight) for j in range(7)])
+    by_label = [peer(TRUTH[:, j], DECIDED[:, j], sample_weight=weight) for j in range(7)]
+    macro, mass = np.mean(by_label), (np.ones(60) if weight is None else weight) @ TRUTH
     micro = peer(TRUTH.ravel(), DECIDED.ravel(), sample_weight=None if weight is None else weight.repeat(7))
     options = {"decisions": DECIDED, "row_weight": weight}
     assert value(f"{name}_macro", **options) == pytest.approx(macro, abs=1e-12)
     assert value(f"{name}_micro", **options) == pytest.approx(micro, abs=1e-12)
+    weighted = np.average(by_label, weights=mass)
+    assert value(f"{name}_weighted", **options) == pytest.approx(weighted, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +127,71 @@ def test_calibration_error_of_all_cells_and_of_each_label():
     by_label = [calibration_error(TRUTH[:, j], scores[:, j], WEIGHT) for j in range(7)]
     assert value("ece_macro", **options) == pytest.approx(np.mean(by_label), abs=1e-12)
     assert value("ece", scores=csr_array(scores), row_weight=WEIGHT) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_losses_of_each_label(form, weight):
+    scores = RNG.choice([0.0, 0.125, 0.5, 0.75], TRUTH.shape)
+    holes = TRUTH.astype(float)
+    holes[RNG.random(TRUTH.shape) < 0.1] = np.nan
+    result = evaluate(holes, form(scores), metrics=["log_loss_macro", "brier_macro"], row_weight=weight)
+    mass = np.ones(60) if weight is None else weight
+    for label in range(7):
+        known = ~np.isnan(holes[:, label])
+        own = holes[known, label].astype(int), scores[known, label]
+        options = {"sample_weight": mass[known], "labels": [0, 1]}
+        assert result.per_label["log_loss"][label] == pytest.approx(sk.log_loss(*own, **options))
+        brier = np.average((own[0] - own[1]) ** 2, weights=mass[known])
+        assert result.per_label["brier"][label] == pytest.approx(brier)
+    assert result["log_loss_macro"] == pytest.approx(np.mean(result.per_label["log_loss"]))
+    assert result["brier_macro"] == pytest.approx(np.mean(result.per_label["brier"]))
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+@pytest.mark.parametrize("floor", [0.0, 0.3, 0.5, 0.9, 1.0])
+def test_a_rate_while_another_holds_is_the_best_point_of_the_curve(form, floor):
+    scores = np.where(SCORES > 0, SCORES, 0.0)  # what CSR leaves out ties at the end
+    names = [f"{kind}={floor:g}" for kind in ("recall@precision", "recall@specificity", "precision@recall")]
+    result = evaluate(TRUTH, form(scores), metrics=names, row_weight=WEIGHT)
+    for label in range(7):
+        own = (TRUTH[:, label], scores[:, label])
+        precision, recall, _ = sk.precision_recall_curve(*own, sample_weight=WEIGHT)
+        fpr, tpr, _ = sk.roc_curve(*own, sample_weight=WEIGHT, drop_intermediate=False)
+        expected = [
+            recall[precision >= floor - 1e-9].max(),
+            tpr[1 - fpr >= floor - 1e-9].max(),
+            precision[:-1][recall[:-1] >= floor - 1e-9].max(),
+        ]
+        found = [result.per_label[name][label] for name in names]
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    for name in names:
+        assert result[name] == pytest.approx(np.mean(result.per_label[name]))
+
+
+def test_a_floor_without_meaning_is_undefined():
+    truth, scores = np.array([[1, 0, 1], [1, 0, 0]]), np.array([[0.5, 0.1, 0.2], [0.3, 0.2, 0.4]])
+    result = evaluate(truth, scores, metrics=["recall@specificity=0.9", "recall@precision=0.9"])
+    assert str(result.counted["recall@specificity=0.9"]) == "1/3 labels"
+    np.testing.assert_array_equal(result.per_label["recall@precision=0.9"], [1, np.nan, 0])
+    with pytest.raises(OptionError, match=r"floor of recall@precision=1.5 must be in \[0.0, 1.0\]"):
+        find_metric("recall@precision=1.5")
+
+
+def test_constants_of_the_propensity_model_can_be_set():
+    train = Training(np.array([500.0, 120, 60, 30, 9, 2, 0]), np.full(7, 1500.0), 1500)
+    a, b = 0.6, 2.6
+    inverse = 1 + (np.log(1500) - 1) * (b + 1) ** a * (train.positive + b) ** -a
+    first = np.argmax(UNTIED, axis=1)
+    gained = (TRUTH * inverse)[np.arange(60), first].sum()
+    expected = gained / (TRUTH * inverse).max(axis=1).sum()
+    found = value("psp@1", scores=UNTIED, train=train, propensity=(a, b))
+    assert found == pytest.approx(expected)
+    stream = Stream(7, ["psp@1"], train=train, propensity=(a, b))
+    stream.update(TRUTH, UNTIED)
+    assert stream.values()["psp@1"] == pytest.approx(expected)
+    with pytest.raises(InputError, match=r"expected propensity=\(A, B\), two numbers > 0"):
+        value("psp@1", scores=UNTIED, train=train, propensity=(0.5,))
 
 
 def test_calibration_error_by_hand():

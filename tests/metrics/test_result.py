@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -41,6 +43,57 @@ def test_a_label_with_decisions_but_no_positive_has_f1_zero(result):
 def test_an_absent_metric_is_named(result):
     with pytest.raises(OptionError, match="did you mean f1_macro"):
         result["f1_marco"]
+
+
+def test_it_is_a_mapping_of_names_to_values(result):
+    assert dict(result) == pytest.approx(dict(result.values), nan_ok=True)
+    assert list(result.keys()) == list(result)
+    with pytest.raises(KeyError) as caught:
+        result["f1_marco"]
+    assert str(caught.value).startswith("metric of this result 'f1_marco' is none of the")
+    assert isinstance(caught.value, OptionError)
+
+
+def test_frames_are_polars_unless_another_is_asked_for(result):
+    assert isinstance(result.to_frame(), pl.DataFrame)
+    for part in ("metrics", "labels", "slices"):
+        frame = result.to_frame(part, frame=pd.DataFrame)
+        assert isinstance(frame, pd.DataFrame)
+        assert frame.to_dict("list").keys() == result.to_frame(part).to_dict().keys()
+        assert len(frame) == len(result.to_frame(part))
+    assert result.to_frame("labels")["label"].to_list() == list(SPACE.names)
+
+
+def test_polars_is_loaded_by_no_other_call():
+    code = (
+        "import sys, numpy as np; from manyhot.metrics import evaluate;"
+        "r = evaluate(np.eye(2), decisions=np.eye(2)); r.to_columns(); str(r);"
+        "sys.exit('polars' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_it_prints_is_short_and_says_where_the_rest_is(result, capsys):
+    assert repr(result).startswith("Result(60 rows, 5 labels: f1_micro 0.")
+    assert len(repr(result)) < 200
+    assert "slices and 5 labels by themselves: result.show()" in str(result)
+    result.show()
+    shown = capsys.readouterr().out
+    assert shown.index("by level") < shown.index("level 1 ")
+    assert "tail (<= 10)" in shown
+    assert shown.index("\na ") < shown.index("\nb ")  # by positives
+    result.show(labels=False, slices=False)
+    assert "level 1" not in capsys.readouterr().out
+    result.show(limit=2)
+    assert "3 more: limit=5" in capsys.readouterr().out
+
+
+def test_a_notebook_gets_tables_that_names_cannot_break(result):
+    assert result._repr_html_().count("<table>") == 5  # three kinds of slices
+    space = LabelSpace(["<b>", "b", "c", "d", "e"])
+    html = evaluate(TARGETS, SCORES, DECISIONS, space=space)._repr_html_()
+    assert "&lt;b&gt;" in html
+    assert "<td><b></td>" not in html
 
 
 def test_records_columns_and_json_hold_the_same(result):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from manyhot.decide import PerLabelCut
 from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.labels import LabelSpace
 from manyhot.metrics import Stream, Training, evaluate
@@ -124,7 +125,6 @@ def test_a_refused_batch_leaves_no_trace(metric):
     ("metric", "option", "one", "two"),
     [
         ("f1_macro", "space", LabelSpace(tuple("abcde")), LabelSpace(tuple("edcba"))),
-        ("f1_macro", "space", LabelSpace(tuple("abcde")), None),
         ("cost", "costs", (1, 1), (1, [1, 1, 1, 1, 9])),
         ("psp@1", "train", np.eye(5), np.ones((5, 5))),
     ],
@@ -133,6 +133,58 @@ def test_streams_that_count_otherwise_are_not_joined(metric, option, one, two):
     first, second = (Stream(5, [metric], **{option: given}) for given in (one, two))
     with pytest.raises(OptionError, match=f"these differ in {option}"):
         first + second
+
+
+def test_named_and_nameless_batches_are_not_joined():
+    named, nameless, fresh = Stream(2, ["f1_macro"]), Stream(2, ["f1_macro"]), Stream(2, ["f1_macro"])
+    frame = pd.DataFrame([[1, 0]], columns=["b", "a"])
+    named.update(frame, decisions=frame)
+    nameless.update(frame.to_numpy(), decisions=frame.to_numpy())
+    with pytest.raises(OptionError, match="these differ in space"):
+        named + nameless
+    assert (fresh + named).space == named.space == LabelSpace(["b", "a"])
+    named.update(frame[["a", "b"]], decisions=frame)  # in another order, under the same names
+    assert named.values()["f1_macro"] == pytest.approx(1.0)
+    assert named.rows == 2
+
+
+def test_streams_are_summed():
+    parts = []
+    for seed in range(3):
+        targets, scores, decisions, _ = rows(seed)
+        parts.append(Stream(5, ["f1_macro", "lrap"]))
+        parts[-1].update(targets, scores, decisions)
+    joined = sum(parts)
+    assert joined.rows == 180
+    assert joined.values() == (parts[0] + parts[1] + parts[2]).values()
+    with pytest.raises(TypeError):
+        1 + parts[0]
+
+
+def test_saturated_batches_are_judged_by_all_of_them():
+    stream = Stream(3, ["lrap"])
+    stream.update([[1.0, 0.0, 0.0]], [[1.0, 0.0, 0.0]])  # one row, and a sure model
+    with pytest.raises(InputError, match=r"of 1 rows so far, scores hold nothing but 0 and 1.*binary_scores"):
+        stream.values()
+    rest = Stream(3, ["lrap"])
+    rest.update([[1.0, 0.0, 1.0]], [[0.5, 0.25, 0.0]])
+    joined = stream + rest
+    assert joined.values() == pytest.approx({"lrap": (1 + (1 + 2 / 3) / 2) / 2})
+    stream.binary_scores = "allow"
+    assert stream.values() == {"lrap": 1.0}
+    assert Stream(3, ["ap_macro"], binary_scores="allow").values().keys() == {"ap_macro"}
+
+
+def test_batches_that_the_cuts_were_tuned_on_are_refused():
+    targets, scores, _, _ = rows(0)
+    rule = PerLabelCut().fit(scores, targets)
+    stream = Stream(5, ["f1_macro"])
+    with pytest.raises(InputError, match="60 of these 60 rows were used to tune the rule"):
+        stream.update(targets, decisions=rule.decide(scores))
+    new, others, _, _ = rows(1)
+    stream.update(new, decisions=rule.decide(others))
+    assert stream.rows == 60
+    Stream(5, ["f1_macro"], tuned_rows="allow").update(targets, decisions=rule.decide(scores))
 
 
 def test_batches_come_by_name():

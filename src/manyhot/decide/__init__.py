@@ -131,11 +131,18 @@ def rule_for(
 
 
 def fit_rule(
-    name: str, scores: Any, targets: Any, *, space: LabelSpace | None = None, rows: Any = None, **options: Any
+    name: str,
+    scores: Any,
+    targets: Any,
+    *,
+    space: LabelSpace | None = None,
+    rows: Any = None,
+    row_weight: Any = None,
+    **options: Any,
 ) -> Decision:
     """Fit the rule of that name in `RULES`, made with these options."""
     rule = RULES[_check.one_of("rule", name, RULES)](**options)
-    return rule.fit(scores, targets, space=space, rows=rows)
+    return rule.fit(scores, targets, space=space, rows=rows, row_weight=row_weight)
 
 
 def read_rule(content: Mapping[str, Any], space: LabelSpace) -> Decision:

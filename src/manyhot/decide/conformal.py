@@ -40,7 +40,10 @@ class Conformal:
     coverage: float = 0.9
     per: Literal["rows", "labels"] = "rows"
 
-    takes_goal: ClassVar[bool] = False
+    @property
+    def takes_goal(self) -> bool:
+        """It keeps its own; see `Rule`."""
+        return False
 
     def __post_init__(self) -> None:
         _check.between("coverage", self.coverage, 0.0, 1.0)
@@ -80,7 +83,10 @@ class AbstainBand:
     miss: float = 0.05
     false_alarm: float = 0.05
 
-    takes_goal: ClassVar[bool] = False
+    @property
+    def takes_goal(self) -> bool:
+        """It keeps its own; see `Rule`."""
+        return False
 
     def __post_init__(self) -> None:
         _check.between("miss", self.miss, 0.0, 1.0)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ class Plan:
             np.append(first, first[-1] + 1),
         )
 
-    def arguments(self) -> tuple[NDArray[np.int64], ...]:
+    def arguments(self) -> Any:
         """What the kernels take, in their order."""
         return self.entry_starts, self.labels, self.child_starts, self.children, self.state_starts
 

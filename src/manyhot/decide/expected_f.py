@@ -40,7 +40,10 @@ class ExpectedF:
     empty: float | Literal["auto"] = "auto"
     negligible: float = 1e-3
 
-    takes_goal: ClassVar[bool] = False
+    @property
+    def takes_goal(self) -> bool:
+        """It keeps its own; see `Rule`."""
+        return False
 
     def __post_init__(self) -> None:
         _check.between("negligible", self.negligible, 0.0, 1.0)

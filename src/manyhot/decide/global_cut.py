@@ -132,9 +132,10 @@ class _Cells:
 
         found = np.zeros((2, len(self.positives), len(cuts) + 1))
         for values, units, mass, hits in self._blocks():
-            units, mass = (np.broadcast_to(each, values.shape) for each in (units, mass))
-            count_reached(*map(np.atleast_2d, (values, units, mass)), cuts, found[1])
-            count_reached(*(each[hits][None] for each in (values, units, mass)), cuts, found[0])
+            units, mass = np.broadcast_to(units, values.shape), np.broadcast_to(mass, values.shape)
+            everything = np.atleast_2d(values), np.atleast_2d(units), np.atleast_2d(mass)
+            count_reached(*everything, cuts, found[1])
+            count_reached(values[hits][None], units[hits][None], mass[hits][None], cuts, found[0])
         found[1] -= found[0]
         tp, fp = np.cumsum(found, axis=2)[:, :, :-1]
         return tp, fp
@@ -143,17 +144,17 @@ class _Cells:
         self, above: float, lowest: float, tp: NDArray[np.float64], fp: NDArray[np.float64]
     ) -> tuple[float, float]:
         """The best figure of the cuts in [lowest, above), and its cut; counts are those at `above`."""
-        values, units, mass, hits = self._between(lowest, above)
+        values, units, true, false = self._between(lowest, above)
         falling = np.argsort(-values, kind="stable")
-        values, units, mass, hits = (each[falling] for each in (values, units, mass, hits))
+        values, units = values[falling], units[falling]
         by_unit = np.argsort(
             units.astype(np.min_scalar_type(len(tp))), kind="stable"
         )  # a radix sort if it can
-        units, mass, hits = (each[by_unit] for each in (units, mass, hits))
+        units, true, false = units[by_unit], true[falling][by_unit], false[falling][by_unit]
         first = np.searchsorted(units, np.arange(len(tp)))
         given, shares = (self.positives, self.negatives), self.shares
         value = self.goal.value(
-            tp[units] + _running(mass * hits, first, units), fp[units] + _running(mass * ~hits, first, units),
+            tp[units] + _running(true, first, units), fp[units] + _running(false, first, units),
             *(each[units] for each in given),
         ) * shares[units]  # fmt: skip
         start = self.goal.value(tp, fp, *given) * shares
@@ -194,13 +195,16 @@ class _Cells:
 
     def _between(
         self, lowest: float, above: float
-    ) -> tuple[NDArray, NDArray, NDArray[np.float64], NDArray[np.bool_]]:
+    ) -> tuple[NDArray, NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Score, unit, and mass as a true and as a false positive of the cells in [lowest, above)."""
         parts = []
-        for values, *others in self._blocks():
+        for values, units, mass, hits in self._blocks():
             kept = (values >= lowest) & (values < above)
-            parts.append((values[kept], *(np.broadcast_to(each, values.shape)[kept] for each in others)))
-        values, units, mass, hits = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return values, units, mass, hits
+            own = np.broadcast_to(mass, values.shape)[kept]
+            true = np.where(hits[kept], own, 0.0)
+            parts.append((values[kept], np.broadcast_to(units, values.shape)[kept], true, own - true))
+        values, units, true, false = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return values, units, true, false
 
     def _blocks(self) -> Iterator[tuple[NDArray, NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]]:
         """Score, unit and mass (to be broadcast), truth of some cells at a time; unknown ones are -inf."""

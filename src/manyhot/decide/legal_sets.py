@@ -73,7 +73,7 @@ def best_legal_sets(margins: NDArray[np.float64], space: LabelSpace, limits: Lim
     plans = _plans(space)
     chosen = margins >= 0
     for plan in plans.linked:
-        if best_choices(margins, *plan.arguments(), chosen):
+        if best_choices(margins, chosen, *plan.arguments()):
             raise InputError(_nothing_legal(space, Limits()))
     for columns in plans.wide:
         part = plans.links.within(columns)
@@ -86,9 +86,11 @@ def best_legal_sets(margins: NDArray[np.float64], space: LabelSpace, limits: Lim
         for row in broken:
             chosen[row] = _found(best_set(margins[row], plans.links, limits), space, limits)
         return chosen
-    least, most = int(limits.at_least_one), 1 if limits.at_most is None else min(limits.at_most, len(space))
-    numbers, found = (least, most, limits.at_most is None), np.zeros((len(broken), len(space)), bool)
-    if best_counted_choices(margins[broken], *plans.counted.arguments(), *numbers, found):
+    least, whole = int(limits.at_least_one), limits.at_most is None
+    most = 1 if limits.at_most is None else min(limits.at_most, len(space))
+    found = np.zeros((len(broken), len(space)), bool)
+    counted = plans.counted.arguments()
+    if best_counted_choices(margins[broken], found, least, most, whole, *counted):
         raise InputError(_nothing_legal(space, limits))
     chosen[broken] = found
     return chosen

@@ -66,7 +66,10 @@ class MacroAtK:
     goal: GoalLike = "f1_macro"
     seed: int = 0
 
-    takes_goal: ClassVar[bool] = True
+    @property
+    def takes_goal(self) -> bool:
+        """Any goal; see `Rule`."""
+        return True
 
     def __post_init__(self) -> None:
         _check.at_least("k", self.k, 1)

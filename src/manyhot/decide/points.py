@@ -186,8 +186,9 @@ def sorted_labels(scores: ScoreMatrix, targets: Targets, weight: RowWeight = Non
     """Every label's known finite scores, and those of its positives."""
     positives = csc_array(targets.positives)
     unknown = None if targets.unknown is None else csc_array(targets.unknown)
-    columns = _sparse_columns if isinstance(scores, csr_array) else _dense_columns
-    return columns(scores, positives, unknown, weight)
+    if isinstance(scores, csr_array):
+        return _sparse_columns(scores, positives, unknown, weight)
+    return _dense_columns(scores, positives, unknown, weight)
 
 
 def _dense_columns(

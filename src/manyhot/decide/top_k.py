@@ -213,5 +213,5 @@ def _label_totals(
     """(labels, k) weight of the rows that have each label among their first 1, 2 .. k chosen cells."""
     places = columns * chosen.shape[1] + np.arange(chosen.shape[1])
     mass = np.broadcast_to(weight[:, None], chosen.shape)[chosen]
-    counts = np.bincount(places[chosen], mass, minlength=width * chosen.shape[1])
+    counts = np.bincount(places[chosen], mass, minlength=width * chosen.shape[1]).astype(np.float64)
     return np.cumsum(counts.reshape(width, -1), axis=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,10 @@ class GlobalCut:
     goal: GoalLike = "f1_micro"
     replicates: int = 0
 
-    takes_goal: ClassVar[bool] = True
+    @property
+    def takes_goal(self) -> bool:
+        """Any goal; see `Rule`."""
+        return True
 
     def __post_init__(self) -> None:
         _check.at_least("replicates", self.replicates, 0)
@@ -82,7 +85,10 @@ class PerLabelCut:
     balance: float | Literal["auto"] = "auto"
     replicates: int = 0
 
-    takes_goal: ClassVar[bool] = True
+    @property
+    def takes_goal(self) -> bool:
+        """Any goal; see `Rule`."""
+        return True
 
     def __post_init__(self) -> None:
         _check.at_least("strength", self.strength, 0.0)

@@ -11,18 +11,18 @@ from numba import njit
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def best_choices(
-    margins, entry_starts, labels, child_starts, children, state_starts, taken
+    margins, taken, entry_starts, labels, child_starts, children, state_starts
 ):  # pragma: no cover - compiled
     """Mark the labels of the best legal set of each row; returns the rows that have none.
 
     Args:
         margins: (rows, labels) float64, what each label is worth.
+        taken: (rows, labels) bool, written for the labels of the plan where a legal set exists.
         entry_starts: (states + 1,), state s owns the entries entry_starts[s]:entry_starts[s + 1].
         labels: (entries,) the label that an entry takes, -1 for none.
         child_starts: (entries + 1,), entry e owns children[child_starts[e]:child_starts[e + 1]].
-        children: (…,) states, each before the state of its entry.
+        children: states, each before the state of its entry.
         state_starts: (choices + 1,), the states of each choice; the last choice has one.
-        taken: (rows, labels) bool, written for the labels of the plan where a legal set exists.
     """
     states = len(entry_starts) - 1
     best, chosen = np.empty(states), np.empty(states, np.int64)
@@ -74,7 +74,7 @@ def _join(values, other, whole, most, into):  # pragma: no cover - compiled
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def best_counted_choices(
-    margins, entry_starts, labels, child_starts, children, state_starts, least, most, whole, taken
+    margins, taken, least, most, whole, entry_starts, labels, child_starts, children, state_starts
 ):  # pragma: no cover - compiled
     """As `best_choices`, of sets of `least` to `most` labels; with `whole` of `least` or more.
 
@@ -110,10 +110,12 @@ def best_counted_choices(
         while size:
             size -= 1
             state, count = pending[size]
-            for entry in range(entry_starts[state], entry_starts[state + 1]):
+            entry = entry_starts[state]
+            last = _entry(margins[row], labels, child_starts, children, entry, best, whole, most, joined)
+            final = entry_starts[state + 1] - 1
+            while joined[last, count] != best[state, count] and entry < final:
+                entry += 1
                 last = _entry(margins[row], labels, child_starts, children, entry, best, whole, most, joined)
-                if joined[last, count] == best[state, count]:
-                    break
             if labels[entry] >= 0:
                 taken[row, labels[entry]] = True
             for place in range(last, 0, -1):

@@ -28,8 +28,9 @@ def score_matrix(scores: Any, names: Sequence[str] | None = None) -> ScoreMatrix
         InputError: values that are not numbers, or rows of unequal length.
         ShapeError: not a matrix, or a DataFrame without a column for some label.
     """
-    if isinstance(scores, (list, tuple)) and scores and all(getattr(each, "ndim", 0) == 2 for each in scores):
-        scores = _second_columns(scores, names)
+    if isinstance(scores, (list, tuple)):
+        listed = scores and all(getattr(each, "ndim", 0) == 2 for each in scores)
+        scores = _second_columns(scores, names) if listed else _array(scores)
     if formats.is_tensor(scores) and "sparse" in str(scores.layout):
         scores = formats.csr_of_tensor(scores)
     if issparse(scores):

@@ -86,11 +86,15 @@ class TunedRows:
     def of(cls, marks: RowMarks) -> Self:
         """The sketch of some rows."""
         digests, times = np.unique(marks.scores, return_counts=True)
-        kept = digests[:KEPT].tolist(), np.minimum(times[:KEPT], OFTEN).tolist()
         ids = np.zeros(0, np.uint64) if marks.ids is None else np.unique(marks.ids)
-        count = len(marks) if marks.ids is None else len(ids)
-        sketch = tuple(ids[:KEPT].tolist()), *map(tuple, kept)
-        return cls(count, *sketch, len(marks), _sequence(marks.scores))
+        return cls(
+            len(marks) if marks.ids is None else len(ids),
+            tuple(ids[:KEPT].tolist()),
+            tuple(digests[:KEPT].tolist()),
+            tuple(np.minimum(times[:KEPT], OFTEN).tolist()),
+            len(marks),
+            _sequence(marks.scores),
+        )
 
     def shared_ids(self, ids: Hashes) -> int:
         """How many of these ids are among the remembered ones (a lower bound above `KEPT` rows)."""

@@ -34,15 +34,32 @@ def over_labels(values: Numbers, weights: Numbers | None = None, undefined: floa
     Args:
         values: (labels,) or (labels, replicates), NaN where undefined.
         weights: the same shape, >= 0; None = all labels alike (macro).
-        undefined: value that undefined labels enter with; None leaves them out.
+        undefined: value that undefined labels enter with; a mean whose weights are all 0 is then taken
+            without weights. None leaves them out.
     """
     defined = ~np.isnan(values)
     used = int(np.count_nonzero(defined[:, 0] if values.ndim > 1 else defined))
     if undefined is not None:
         values, defined = np.where(defined, values, undefined), np.ones(values.shape, bool)
     shares = defined if weights is None else np.where(defined, weights, 0.0)
+    if undefined is not None:
+        shares = np.where(shares.sum(0) > 0, shares, 1.0)
     mean = ratio((np.where(defined, values, 0.0) * shares).sum(0), shares.sum(0))
     return Average(mean, Counted(used, len(values), "labels"))
+
+
+def of_cells(value: Numbers, known: Numbers, undefined: float | None = None) -> Average:
+    """A value of all known cells together.
+
+    Args:
+        value: () or (replicates,), NaN where undefined.
+        known: (labels,) known cells of each label.
+        undefined: what it is then; None leaves it NaN.
+    """
+    cells = int(np.round(known.sum()))
+    if undefined is not None:
+        value = np.where(np.isnan(value), undefined, value)
+    return Average(value, Counted(cells, cells, "cells"))
 
 
 def over_rows(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot.labels import Targets
-from manyhot.metrics.calibration import shared_gaps, shared_losses
+from manyhot.metrics.calibration import shared_gaps, shared_label_losses, shared_losses
 from manyhot.metrics.counts import Counts, Numbers, column_sums, label_known
 from manyhot.metrics.from_counts import ratio
 from manyhot.metrics.material import Material
@@ -123,6 +123,17 @@ class LearnedNothing(Material):
     def label_calibration(self) -> Numbers:
         """One bin: the share claimed against the share found."""
         return np.abs(self.shares - ratio(self.label_positive, self.label_known))
+
+    @cached_property
+    def label_losses(self) -> Numbers:
+        """(2, labels): log loss and squared error of the shares."""
+        return shared_label_losses(self.shares, self.label_positive, self.label_known)
+
+    def under_floor(self, kind: str, floor: float) -> Numbers:
+        """One tie: all cells are assigned, or none."""
+        from manyhot.kernels.floors import one_tie_under_floor
+
+        return one_tie_under_floor(kind, floor, self.label_positive, self.label_known)
 
     def first_counts(self, k: int) -> Counts:
         """Counts when each row gets the k labels with the largest shares, unknown ones passed over."""

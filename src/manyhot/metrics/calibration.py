@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, issparse
 
 from manyhot.labels import Targets
-from manyhot.metrics.counts import Numbers, Sparse, row_sums
+from manyhot.metrics.counts import Numbers, Sparse, column_sums, row_sums
 
 ROWS = 1024  # rows of dense scores looked at together
 BINS = 15
@@ -51,6 +51,53 @@ def shared_losses(targets: Targets, scores: Numbers) -> Numbers:
     if targets.unknown is not None:
         losses -= _sums(wrong[:, targets.unknown.indices], targets.unknown)
     return losses
+
+
+def label_losses(targets: Targets, scores: Any, weight: Numbers) -> Numbers:
+    """Sums over each label's known cells of log loss and squared error, (2, labels[, replicates]).
+
+    Args:
+        targets, scores: as for `cell_losses`. weight: (rows,) or (rows, replicates).
+    """
+    from manyhot.kernels.pooled import cell_values
+
+    limit = float(np.finfo(scores.dtype).eps)
+    at_positive, _ = cell_values(scores, targets.positives)
+    losses = _all_negative_by_label(scores, weight, limit)
+    losses += _label_sums(
+        _positive(at_positive, limit) - _negative(at_positive, limit), targets.positives, weight
+    )
+    if targets.unknown is not None:
+        at_unknown, _ = cell_values(scores, targets.unknown)
+        losses -= _label_sums(_negative(at_unknown, limit), targets.unknown, weight)
+    return losses
+
+
+def shared_label_losses(scores: Numbers, positive: Numbers, known: Numbers) -> Numbers:
+    """`label_losses` when all rows have the same probabilities, all (labels,): (2, labels)."""
+    limit = float(np.finfo(np.float64).eps)
+    return positive * _positive(scores, limit) + (known - positive) * _negative(scores, limit)
+
+
+def _all_negative_by_label(scores: Any, weight: Numbers, limit: float) -> Numbers:
+    if issparse(scores):
+        stored = _label_sums(_negative(scores.data, limit), scores, weight)
+        absent = weight.sum(0) - column_sums(scores, weight)
+        return stored + np.stack([absent * -np.log1p(-limit), np.zeros_like(absent)])
+    losses = np.zeros((2, scores.shape[1], *weight.shape[1:]))
+    for first in range(0, len(scores), ROWS):
+        part = _negative(scores[first : first + ROWS], limit).astype(np.float64)
+        losses += part.transpose(0, 2, 1) @ weight[first : first + ROWS]
+    return losses
+
+
+def _label_sums(values: NDArray[Any], cells: Sparse, weight: Numbers) -> Numbers:
+    """Sums of two values a cell over each label's cells, rows weighted."""
+    parts = (
+        csr_array((each.astype(np.float64), cells.indices, cells.indptr), shape=cells.shape)
+        for each in values
+    )
+    return np.stack([part.T @ weight for part in parts])
 
 
 def _all_negative(scores: Any) -> Numbers:

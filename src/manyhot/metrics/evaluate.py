@@ -1,7 +1,7 @@
 """evaluate: all metrics of one set of predictions, from shared counts, ranks and sorts."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -9,33 +9,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot.errors import OptionError, ShapeError
-from manyhot.labels import LabelSpace, RowMarks, Targets
+from manyhot.labels import LabelSpace, Targets
 from manyhot.labels.column_names import shared_names
-from manyhot.labels.tuned_rows import TunedRowsUse, hashed_ids, ids_of, refuse_tuned_rows
+from manyhot.labels.tuned_rows import TunedRowsUse, hashed_ids, ids_of
 from manyhot.metrics.average import Average
 from manyhot.metrics.baseline import LearnedNothing, Training
 from manyhot.metrics.inputs import (
+    BinaryScores,
     are_probabilities,
     read_costs,
     read_decisions,
+    read_propensity,
     read_scores,
     read_targets,
     read_weight,
+    refuse_binary,
+    refuse_tuned_decisions,
 )
 from manyhot.metrics.material import Material, Measured
-from manyhot.metrics.replicates import Bootstrap, interval, replicate
+from manyhot.metrics.replicates import Bootstrap, Replicated, interval, replicate
 from manyhot.metrics.result import Result
 from manyhot.metrics.slices import (
-    Slice,
+    Part,
     by_combination,
     by_frequency,
     by_group,
     by_level,
-    label_slice,
-    row_slice,
+    parts_of,
+    slice_of,
 )
 from manyhot.metrics.table import METRICS, Metric, find_metric
-from manyhot.metrics.top_k import propensities
+from manyhot.metrics.top_k import USUAL_PROPENSITY, propensities
 
 # What `evaluate` gives unasked, in the order of its table, as far as the input allows.
 HEADLINE = (
@@ -60,9 +64,11 @@ def evaluate(
     train: Any = None,
     row_weight: Any = None,
     costs: tuple[Any, Any] | None = None,
+    propensity: tuple[float, float] = USUAL_PROPENSITY,
     undefined: float | None = None,
     rows: Iterable[Any] | None = None,
     tuned_rows: TunedRowsUse = "refuse",
+    binary_scores: BinaryScores = "refuse",
 ) -> Result:
     """Metrics of scores and decisions, each beside what a predictor that has learned nothing gets.
 
@@ -77,8 +83,9 @@ def evaluate(
         metrics: names of `METRICS` (and `p@7`, `f0.5_macro`...), or "all"; None = the usual ones that the
             input allows.
         baseline: also evaluate all-zero decisions and each label's share as score.
-        intervals: percentile intervals: True = 1,000 bootstrap draws of rows, a number = so many, or a
-            `Bootstrap` that says more (groups drawn together, seed, level).
+        intervals: percentile intervals of every value, of slices and labels too: True = 1,000 bootstrap
+            draws of rows, a number = so many, or a `Bootstrap` that says more (groups drawn together, seed,
+            level).
         slices: evaluate parts by themselves, as far as they are known: head, torso and tail labels and
             seen and unseen label combinations (needs `train`), levels of the space's hierarchy.
         by: name -> (rows,) values; each value's rows are evaluated by themselves, as in {"site": sites}.
@@ -88,12 +95,16 @@ def evaluate(
             propensities of `psp@k`. Without it the shares are those of the evaluated rows.
         row_weight: (rows,), >= 0; None = all alike.
         costs: of a false positive and of a false negative, each a number or (labels,); makes `cost`.
-        undefined: value with which undefined labels and rows enter averages, as scikit-learn's
-            `zero_division`; None leaves them out.
+        propensity: the constants A and B of the model of `psp@k`; (0.5, 0.4) is usual for Wikipedia,
+            (0.6, 2.6) for Amazon.
+        undefined: value with which undefined labels and rows enter averages, and of a pooled one that is
+            undefined itself, as scikit-learn's `zero_division`; None leaves them out.
         rows: ids of the rows, as a rule's `fit` takes them; the index of a pandas DataFrame, if it has a name
             or holds no numbers, needs no saying.
         tuned_rows: "refuse" rows that the rule behind the decisions was tuned on, told by their ids or by
             their scores, or "allow" them.
+        binary_scores: "refuse" scores that are nothing but 0 and 1, which are mostly decisions, or "allow"
+            them: a tree grown to its end has no others.
 
     Raises:
         OptionError: an unknown metric, or one that needs what was not given.
@@ -116,14 +127,16 @@ def evaluate(
     if not truth.width:
         raise ShapeError(f"expected one label at least, got targets of shape {truth.shape}")
     read = None if scores is None else read_scores(scores, truth.shape, space)
+    refuse_binary(read, binary_scores)
     chosen = None if decisions is None else read_decisions(decisions, truth.shape, space)
     if chosen is not None:
         ids = ids_of(scores, targets) if rows is None else _ids(rows, len(truth))
-        _refuse_tuned(chosen, ids, tuned_rows)
+        refuse_tuned_decisions(chosen, ids, tuned_rows)
     weight = read_weight(row_weight, len(truth))
     train = train if train is None or isinstance(train, Training) else read_targets(train, space=space)
     training = Training.of(truth, weight) if train is None else _training(train, truth)
-    inverse = None if train is None else propensities(training.positive, training.rows)
+    constants = read_propensity(propensity)
+    inverse = None if train is None else propensities(training.positive, training.rows, *constants)
     wanted = _wanted(metrics, _available(read, chosen, train is not None, costs is not None))
     given = Measured(truth, read, chosen, weight, inverse, undefined)
     nothing = LearnedNothing(truth, training.shares, weight, inverse, undefined) if baseline else None
@@ -133,28 +146,25 @@ def evaluate(
             nothing.costs = given.costs
     averages = {metric.name: metric.recipe.average(given) for metric in wanted}
     plan = _plan(intervals)
-    replicates = {} if plan is None else replicate(given, wanted, plan)
+    parts = _parts(truth, space, train if slices else None, by or {})
+    drawn = None if plan is None else replicate(given, wanted, plan, parts)
+    level = 0.0 if plan is None else plan.level
     return Result(
         values=_values(averages),
         counted={name: average.counted for name, average in averages.items()},
         baseline={} if nothing is None else _values({m.name: m.recipe.average(nothing) for m in wanted}),
         baseline_is=_baseline_words(baseline, train is not None),
-        per_label=_per_label(given, wanted, _names(space, truth)),
+        per_label=_per_label(given, wanted, _names(space, truth), drawn),
         rows=len(truth),
         labels=truth.width,
-        intervals={} if plan is None else {k: interval(v, plan.level) for k, v in replicates.items()},
-        slices=_slices((given, nothing), wanted, space, train if slices else None, by or {}),
-        replicates=replicates,
+        intervals={} if drawn is None else _intervals(drawn.values, level),
+        slices=[
+            replace(slice_of(part, given, nothing, wanted), intervals=_intervals(values, level))
+            for part, values in zip(parts, [{}] * len(parts) if drawn is None else drawn.parts, strict=True)
+        ],
+        replicates={} if drawn is None else drawn.values,
         draws_of="" if plan is None else plan.fingerprint(truth, weight),
     )
-
-
-def _refuse_tuned(decisions: Targets, ids: Any, use: TunedRowsUse) -> None:
-    """Refuse what a rule decided of rows that it was tuned on."""
-    origin = decisions.provenance
-    if origin is not None and origin.marks is not None:
-        marks = origin.marks if ids is None else RowMarks(origin.marks.scores, ids)
-        refuse_tuned_rows(origin.tuned_on, marks, use)
 
 
 def _ids(rows: Iterable[Any], count: int) -> Any:
@@ -168,17 +178,25 @@ def _values(averages: dict[str, Average]) -> dict[str, float]:
     return {name: float(average.value) for name, average in averages.items()}
 
 
-def _per_label(given: Material, wanted: Sequence[Metric], names: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Counts, then every metric that has a value for each label, named without its average."""
+def _intervals(drawn: Mapping[str, NDArray[Any]], level: float) -> dict[str, tuple[float, float]]:
+    return {name: interval(values, level) for name, values in drawn.items()}
+
+
+def _per_label(
+    given: Material, wanted: Sequence[Metric], names: NDArray[Any], drawn: Replicated | None
+) -> dict[str, NDArray[Any]]:
+    """Counts, then every metric that has a value for each label, without its average, and its interval."""
     table = {
         "label": names,
         "positives": given.targets.label_counts(),
         "known": given.targets.known_counts(),
     }
     for metric in wanted:
-        stem = re.sub(r"_(micro|macro|weighted)", "", metric.name)
-        if stem not in table and (values := metric.recipe.per_label(given)) is not None:
-            table[stem] = values
+        values = None if metric.stem in table else metric.recipe.per_label(given)
+        if values is not None:
+            table[metric.stem] = values
+            if drawn is not None and metric.stem in drawn.labels:
+                table[f"{metric.stem}_low"], table[f"{metric.stem}_high"] = drawn.labels[metric.stem]
     return table
 
 
@@ -196,15 +214,10 @@ def _plan(intervals: bool | int | Bootstrap) -> Bootstrap | None:
     )
 
 
-def _slices(
-    sides: tuple[Measured, LearnedNothing | None],
-    wanted: Sequence[Metric],
-    space: LabelSpace | None,
-    train: Training | Targets | None,
-    by: Mapping[str, Any],
-) -> list[Slice]:
-    """Slices of labels, then of rows; parts without a label or row are left out."""
-    truth = sides[0].targets
+def _parts(
+    truth: Targets, space: LabelSpace | None, train: Training | Targets | None, by: Mapping[str, Any]
+) -> list[Part]:
+    """Parts of the labels, then of the rows, as far as they are known."""
     labels, rows = {}, {}
     if train is not None:
         labels["frequency"] = by_frequency(_training(train, truth).positive)
@@ -214,13 +227,7 @@ def _slices(
         rows["combination"] = by_combination(truth, train)
     for name, groups in by.items():
         rows[name] = by_group(name, groups, len(truth))
-    return [
-        cut(kind, name, mask, sides, wanted)
-        for cut, kinds in ((label_slice, labels), (row_slice, rows))
-        for kind, masks in kinds.items()
-        for name, mask in masks.items()
-        if mask.any()
-    ]
+    return parts_of({"labels": labels, "rows": rows})
 
 
 def _training(train: Training | Targets, truth: Targets) -> Training:

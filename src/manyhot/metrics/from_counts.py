@@ -26,6 +26,11 @@ def specificity(counts: Counts) -> Numbers:
     return ratio(counts.tn, counts.tn + counts.fp)
 
 
+def negative_predictive_value(counts: Counts) -> Numbers:
+    """Share of the cells left alone that are negative; undefined where every cell is decided."""
+    return ratio(counts.tn, counts.tn + counts.fn)
+
+
 def balanced_accuracy(counts: Counts) -> Numbers:
     """Mean of recall and specificity; undefined where either is."""
     return 0.5 * (recall(counts) + specificity(counts))

@@ -1,18 +1,20 @@
 """What `evaluate` is given, read and checked at the door: scores, decisions, row weights."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
-from manyhot._check import same_shape
+from manyhot._check import one_of, same_shape
 from manyhot.errors import InputError, ShapeError
-from manyhot.labels import LabelSpace, Targets, as_targets, formats, score_matrix
+from manyhot.labels import LabelSpace, RowMarks, Targets, as_targets, formats, score_matrix
 from manyhot.labels.column_names import difference
+from manyhot.labels.tuned_rows import Hashes, TunedRowsUse, refuse_tuned_rows
 
 CHUNK = 1 << 22  # cells looked at together: bounds the memory of a check
+BinaryScores = Literal["refuse", "allow"]
 EXACT_BITS = 48  # of the 53 that a float64 has; five are left to draws that take rows several times
 
 
@@ -40,7 +42,7 @@ def read_scores(scores: Any, shape: tuple[int, int], space: LabelSpace | None = 
 
     Raises:
         ShapeError: another shape.
-        InputError: NaN, or nothing but 0 and 1, which is no ranking.
+        InputError: NaN.
     """
     matrix: Any = score_matrix(scores, None if space is None else space.names)
     if not issparse(matrix):
@@ -52,12 +54,27 @@ def read_scores(scores: Any, shape: tuple[int, int], space: LabelSpace | None = 
             f"scores are NaN for {_first_nan(matrix, space)}; a metric cannot rank NaN: "
             "mark cells that nobody annotated as unknown in the targets instead"
         )
-    if matrix.shape[0] and values.size and not _any(values, lambda part: (part != 0) & (part != 1)):
-        raise InputError(
-            "scores hold nothing but 0 and 1, so they rank nothing; pass what the decisions were made of "
-            "(predict_proba or decision_function), or pass this as decisions="
-        )
     return matrix
+
+
+def are_binary(scores: Any) -> bool:
+    """True when there are stored scores, and each is 0 or 1."""
+    values = scores.data if issparse(scores) else scores
+    return bool(values.size) and not _any(values, lambda part: (part != 0) & (part != 1))
+
+
+def refuse_binary(scores: Any, use: BinaryScores) -> None:
+    """Raise `InputError` if all scores are 0 or 1, which is no ranking, unless they may be."""
+    refused = one_of("binary_scores", use, ("refuse", "allow")) == "refuse"
+    if refused and scores is not None and are_binary(scores):
+        raise InputError(NO_RANKING)
+
+
+NO_RANKING = (
+    "scores hold nothing but 0 and 1, so they rank nothing; pass what the decisions were made of "
+    "(predict_proba or decision_function), pass this as decisions=, or say binary_scores='allow' if the "
+    "model gives no others"
+)
 
 
 def read_decisions(decisions: Any, shape: tuple[int, int], space: LabelSpace | None = None) -> Targets:
@@ -93,6 +110,14 @@ def read_decisions(decisions: Any, shape: tuple[int, int], space: LabelSpace | N
     if read.has_unknown:
         raise InputError("decisions are yes or no and cannot be unknown; unknown cells belong to the targets")
     return read
+
+
+def refuse_tuned_decisions(decisions: Targets, ids: Hashes | None, use: TunedRowsUse) -> None:
+    """Raise `InputError` for what a rule decided of rows that it was tuned on, unless these may be used."""
+    origin = decisions.provenance
+    if origin is not None and origin.marks is not None:
+        marks = origin.marks if ids is None else RowMarks(origin.marks.scores, ids)
+        refuse_tuned_rows(origin.tuned_on, marks, use)
 
 
 def _in_order(decisions: Targets, space: LabelSpace | None) -> Targets:
@@ -150,6 +175,17 @@ def read_costs(costs: Any, labels: int) -> NDArray[np.float64]:
             raise InputError(f"costs must be finite and >= 0, got {cost!r:.60}")
         read[place] = values
     return read
+
+
+def read_propensity(constants: Any) -> tuple[float, float]:
+    """The constants A and B of the propensity model, both > 0."""
+    if hasattr(constants, "__len__") and len(constants) == 2:
+        a, b = float(constants[0]), float(constants[1])
+        if a > 0 and b > 0:
+            return a, b
+    raise InputError(
+        f"expected propensity=(A, B), two numbers > 0 such as (0.55, 1.5), got {constants!r:.60}"
+    )
 
 
 def are_probabilities(scores: Any) -> bool:

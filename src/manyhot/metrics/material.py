@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from manyhot.labels import Targets
-from manyhot.metrics.calibration import bin_gaps, cell_losses, label_bin_gaps, label_calibration
+from manyhot.metrics.calibration import (
+    bin_gaps,
+    cell_losses,
+    label_bin_gaps,
+    label_calibration,
+    label_losses,
+)
 from manyhot.metrics.counts import Counts, Numbers, Overlap, column_sums, label_known, row_known
 from manyhot.metrics.threshold_free import Sweep, sweep_labels, sweep_pooled
 
@@ -95,9 +101,18 @@ class Material(ABC):
     def label_calibration(self) -> Numbers:
         """Expected calibration error of every label; no replicates."""
 
+    @cached_property
+    @abstractmethod
+    def label_losses(self) -> Numbers:
+        """(2, labels): see `calibration.label_losses`."""
+
     @abstractmethod
     def first_counts(self, k: int) -> Counts:
         """Counts of every label when the k first labels of each row are decided."""
+
+    @abstractmethod
+    def under_floor(self, kind: str, floor: float) -> Numbers:
+        """The best of one rate of every label while another holds: see `kernels.floors.best_under_floor`."""
 
 
 @final
@@ -116,6 +131,7 @@ class Measured(Material):
         self.targets, self.scores, self.decisions, self.weight = targets, scores, decisions, weight
         self.propensities, self.undefined = propensities, undefined
         self._first: dict[int, Overlap] = {}
+        self._floors: dict[tuple[str, float], Numbers] = {}
 
     def rows(self, index: NDArray[np.int64]) -> "Measured":
         """The same predictions of some rows only."""
@@ -183,6 +199,30 @@ class Measured(Material):
     def label_bin_gaps(self) -> Any:
         """CSR (labels * bins, rows): see `calibration.label_bin_gaps`."""
         return label_bin_gaps(self.targets, self.scores, self.weight)
+
+    @cached_property
+    def label_losses(self) -> Numbers:
+        """(2, labels): see `calibration.label_losses`."""
+        return label_losses(self.targets, self.scores, self.weight)
+
+    @cached_property
+    def label_ways(self) -> Any:
+        """`Descents` of every label, for what walks down them more than once."""
+        from manyhot.kernels import descents
+
+        return descents.descents(
+            descents.Columns.of(self.scores, self.targets.positives, self.targets.unknown)
+        )
+
+    def under_floor(self, kind: str, floor: float) -> Numbers:
+        """The best of one rate of every label while another holds."""
+        from manyhot.kernels.floors import best_under_floor
+
+        if (kind, floor) not in self._floors:
+            masses = self.label_positive[:, None], self.label_known[:, None]
+            found = best_under_floor(kind, floor, self.label_ways, self.weight[:, None], *masses)
+            self._floors[kind, floor] = found[:, 0]
+        return self._floors[kind, floor]
 
     def first_overlap(self, k: int) -> Overlap:
         """The k first labels of each row laid over the targets."""

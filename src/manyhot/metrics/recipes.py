@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manyhot.metrics.average import Average, Counted, over_labels, over_rows
+from manyhot.metrics.average import Average, Counted, of_cells, over_labels, over_rows
 from manyhot.metrics.counts import Counts, Numbers
 from manyhot.metrics.from_counts import ratio
 from manyhot.metrics.material import Material
@@ -17,7 +17,13 @@ LabelAverage = Literal["micro", "macro", "weighted"]
 
 
 class Recipe(ABC):
-    """Makes one metric's average; on replicated material it makes one for each replicate."""
+    """Makes one metric's average; on replicated material it makes one for each replicate.
+
+    Attributes:
+        of_each: whether a label has a value of its own.
+    """
+
+    of_each: ClassVar[bool] = False
 
     @abstractmethod
     def average(self, material: Material) -> Average:
@@ -40,6 +46,8 @@ class OfLabelCounts(Recipe):
     formula: Callable[[Counts], Numbers]
     kind: LabelAverage
 
+    of_each: ClassVar[bool] = True
+
     def average(self, material: Material) -> Average:
         """See `Recipe`."""
         return self.of_counts(material.label_counts, material.undefined)
@@ -51,8 +59,7 @@ class OfLabelCounts(Recipe):
     def of_counts(self, counts: Counts, undefined: float | None = None) -> Average:
         """The average from counts (labels,) alone, wherever they were counted."""
         if self.kind == "micro":
-            cells = int(np.round(_first(counts.known).sum()))
-            return Average(self.formula(counts.pooled()), Counted(cells, cells, "cells"))
+            return of_cells(self.formula(counts.pooled()), _first(counts.known), undefined)
         weights = counts.positive if self.kind == "weighted" else None
         return over_labels(self.formula(counts), weights, undefined)
 
@@ -102,11 +109,13 @@ class OfSweep(Recipe):
     quantity: Literal["ap", "auc"]
     kind: LabelAverage
 
+    of_each: ClassVar[bool] = True
+
     def average(self, material: Material) -> Average:
         """See `Recipe`."""
         if self.kind == "micro":
-            cells = int(np.round(_first(material.label_known).sum()))
-            return Average(getattr(material.pooled_sweep, self.quantity), Counted(cells, cells, "cells"))
+            value = getattr(material.pooled_sweep, self.quantity)
+            return of_cells(value, _first(material.label_known), material.undefined)
         return self._average(material, slice(None))
 
     def of_labels(self, material: Material, labels: NDArray[Any]) -> Average | None:
@@ -127,6 +136,8 @@ class OfSweep(Recipe):
 class OfCosts(Recipe):
     """What the wrong cells cost, mean over rows."""
 
+    of_each: ClassVar[bool] = True
+
     def average(self, material: Material) -> Average:
         """See `Recipe`."""
         return self.of_labels(material, np.arange(material.targets.width))
@@ -143,7 +154,8 @@ class OfCosts(Recipe):
         """See `Recipe`."""
         false_positive, false_negative = _costs(material)
         counts = material.label_counts
-        return ratio(counts.fp * false_positive + counts.fn * false_negative, material.weight.sum(0))
+        paid = counts.fp.T * false_positive + counts.fn.T * false_negative  # labels last: replicates lead
+        return ratio(paid.T, material.weight.sum(0))
 
 
 @final
@@ -161,20 +173,24 @@ class OfBins(Recipe):
 
 @final
 @dataclass(frozen=True)
-class OfLabelBins(Recipe):
-    """The same for every label by itself, averaged."""
+class OfLabels(Recipe):
+    """A value of each label by itself, (labels,) or (labels, replicates), mean over labels."""
+
+    values: Callable[[Material], Numbers]
+
+    of_each: ClassVar[bool] = True
 
     def average(self, material: Material) -> Average:
         """See `Recipe`."""
-        return over_labels(material.label_calibration, None, material.undefined)
+        return over_labels(self.values(material), None, material.undefined)
 
     def of_labels(self, material: Material, labels: NDArray[Any]) -> Average:
         """See `Recipe`."""
-        return over_labels(material.label_calibration[labels], None, material.undefined)
+        return over_labels(self.values(material)[labels], None, material.undefined)
 
     def per_label(self, material: Material) -> Numbers:
         """See `Recipe`."""
-        return material.label_calibration
+        return self.values(material)
 
 
 @final
@@ -184,6 +200,8 @@ class OfFirstCounts(Recipe):
 
     formula: Callable[[Counts], Numbers]
     k: int
+
+    of_each: ClassVar[bool] = True
 
     def average(self, material: Material) -> Average:
         """See `Recipe`."""

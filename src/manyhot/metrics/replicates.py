@@ -21,10 +21,13 @@ from numpy.typing import NDArray
 from manyhot._check import at_least, between
 from manyhot.errors import OptionError, ShapeError
 from manyhot.labels import Targets, formats
+from manyhot.metrics.calibration import label_losses
 from manyhot.metrics.counts import Counts, Numbers
 from manyhot.metrics.from_counts import ratio
 from manyhot.metrics.material import Material, Measured
+from manyhot.metrics.slices import Part, label_averages
 from manyhot.metrics.table import Metric
+from manyhot.metrics.tails import Tails
 from manyhot.metrics.threshold_free import Sweep
 
 TOGETHER = 64  # replicates that walk together: one cache line of uint8 draws a row
@@ -39,6 +42,8 @@ class Bootstrap:
         groups: (rows,), rows of one value are drawn together (a patient's images); None = rows.
         seed: the same seed, rows and groups give the same draws, so two results can be paired.
         level: share of the draws inside an interval, in (0, 1).
+        labels: also an interval for each label; with very many labels they take memory, 450 bytes for each
+            label and metric at 1,000 draws.
 
     Raises:
         OptionError: a number outside its range.
@@ -48,6 +53,7 @@ class Bootstrap:
     groups: Any = None
     seed: int = 0
     level: float = 0.95
+    labels: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.replicates, bool) or not isinstance(self.replicates, Integral):
@@ -82,22 +88,70 @@ class Bootstrap:
         return digest.hexdigest()
 
 
-def replicate(material: Measured, wanted: Sequence[Metric], plan: Bootstrap) -> dict[str, Numbers]:
-    """Values of the metrics in every replicate, (replicates,) each; NaN where undefined in a draw.
+@dataclass(frozen=True)
+class Replicated:
+    """What all draws gave.
+
+    Attributes:
+        values: metric -> (replicates,), NaN where undefined in a draw.
+        parts: the same of each part.
+        labels: stem of a metric -> low and high end of the interval of each label.
+    """
+
+    values: dict[str, Numbers]
+    parts: list[dict[str, Numbers]]
+    labels: dict[str, tuple[Numbers, Numbers]]
+
+
+def replicate(
+    material: Measured, wanted: Sequence[Metric], plan: Bootstrap, parts: Sequence[Part] = ()
+) -> Replicated:
+    """Values of the metrics in every replicate.
 
     Args:
         material: real predictions.
         wanted: metrics that the material can give.
         plan: how many draws, of what.
+        parts: labels or rows to evaluate by themselves, on the same draws.
     """
     shared = Walks(material)
-    parts: dict[str, list[Numbers]] = {metric.name: [] for metric in wanted}
+    cuts = [material.rows(part.index) if part.what == "rows" else None for part in parts]
+    walks = [None if cut is None else Walks(cut) for cut in cuts]
+    stems = {metric.stem: metric for metric in reversed(wanted) if plan.labels and metric.recipe.of_each}
+    tails: dict[str, Tails] = {}
+    whole: list[dict[str, Numbers]] = []
+    of_parts: list[list[dict[str, Numbers]]] = [[] for _ in parts]
     for drawn in draws(len(material.targets), plan):
         block = Replicates(material, drawn, shared)
-        for metric in wanted:
-            value = metric.recipe.average(block).value
-            parts[metric.name].append(np.broadcast_to(value, drawn.shape[1:]))
-    return {name: np.concatenate(values) for name, values in parts.items()}
+        whole.append(_block_values(block, wanted))
+        for part, cut, own, found in zip(parts, cuts, walks, of_parts, strict=True):
+            if cut is None or own is None:
+                averages = label_averages(part, block, wanted)
+                found.append(_spread({name: each.value for name, each in averages.items()}, drawn.shape[1]))
+            else:
+                found.append(_block_values(Replicates(cut, drawn[part.index], own), wanted))
+        for stem, metric in stems.items():
+            values = metric.recipe.per_label(block)
+            if values is not None:
+                tails.setdefault(stem, Tails(plan.replicates, plan.level)).add(values)
+    return Replicated(
+        _joined(whole), [_joined(found) for found in of_parts],
+        {stem: tail.intervals() for stem, tail in tails.items()},
+    )  # fmt: skip
+
+
+def _block_values(block: "Replicates", wanted: Sequence[Metric]) -> dict[str, Numbers]:
+    values = {metric.name: metric.recipe.average(block).value for metric in wanted}
+    return _spread(values, block.weight.shape[1])
+
+
+def _spread(values: dict[str, Numbers], replicates: int) -> dict[str, Numbers]:
+    """(replicates,) each; what no weight plays a part in is the same in all."""
+    return {name: np.broadcast_to(value, replicates) for name, value in values.items()}
+
+
+def _joined(blocks: list[dict[str, Numbers]]) -> dict[str, Numbers]:
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def interval(values: Numbers, level: float) -> tuple[float, float]:
@@ -128,14 +182,10 @@ class Walks:
     def __init__(self, material: Measured) -> None:
         self._material = material
 
-    @cached_property
+    @property
     def labels(self) -> Any:
         """`Descents` of every label."""
-        from manyhot.kernels import descents
-
-        given = self._material
-        columns = descents.Columns.of(given.scores, given.targets.positives, given.targets.unknown)
-        return descents.descents(columns)
+        return self._material.label_ways
 
     @cached_property
     def pooled(self) -> Any:
@@ -163,6 +213,7 @@ class Replicates(Material):
         self.weight = drawn * given.weight[:, None]
         plain = bool((given.weight == 1).all()) and drawn.dtype == np.uint8
         self._walked = drawn if plain else self.weight
+        self._floors: dict[tuple[str, float], Numbers] = {}
 
     @cached_property
     def label_counts(self) -> Counts:
@@ -205,9 +256,24 @@ class Replicates(Material):
         gaps = np.abs(self._given.label_bin_gaps @ self.weight)
         return ratio(gaps.reshape(self.targets.width, -1, gaps.shape[1]).sum(axis=1), self.label_known)
 
+    @cached_property
+    def label_losses(self) -> Numbers:
+        """(2, labels, replicates)."""
+        return label_losses(self.targets, self._given.scores, self.weight)
+
     def first_counts(self, k: int) -> Counts:
         """(labels, replicates)."""
         return self._given.first_overlap(k).by_label(self.weight)
+
+    def under_floor(self, kind: str, floor: float) -> Numbers:
+        """(labels, replicates)."""
+        from manyhot.kernels.floors import best_under_floor
+
+        if (kind, floor) not in self._floors:
+            masses = self.label_positive, self.label_known
+            found = best_under_floor(kind, floor, self._walks.labels, self._walked, *masses)
+            self._floors[kind, floor] = found
+        return self._floors[kind, floor]
 
     @cached_property
     def label_sweep(self) -> Sweep:

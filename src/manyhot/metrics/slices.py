@@ -6,9 +6,9 @@ Source:
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,8 @@ class Slice:
     Attributes:
         kind: what the evaluation was sliced by: frequency, level, combination, or a name given.
         name: which part this is. size: its number of labels or rows. what: "labels" or "rows".
-        values, baseline, counted: as in `Result`; of labels only the metrics that have a value for a label.
+        values, baseline, counted, intervals: as in `Result`; of labels only the metrics that have a value
+            for a label.
     """
 
     kind: str
@@ -40,23 +41,51 @@ class Slice:
     values: Mapping[str, float]
     baseline: Mapping[str, float]
     counted: Mapping[str, Counted]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_records(self) -> list[dict[str, Any]]:
-        """One record a metric: kind, name, size, metric, value, baseline, counted, of, what."""
+        """One record a metric: kind, name, size, metric, value, baseline, low, high, counted, of, what."""
         return [
-            {
-                "kind": self.kind,
-                "name": self.name,
-                "size": self.size,
-                "metric": metric,
-                "value": value,
-                "baseline": self.baseline.get(metric, math.nan),
-                "counted": self.counted[metric].used,
-                "of": self.counted[metric].of,
-                "what": self.counted[metric].what,
-            }
-            for metric, value in self.values.items()
+            {"kind": self.kind, "name": self.name, "size": self.size, **record}
+            for record in records_of(self.values, self.baseline, self.intervals, self.counted)
         ]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Labels or rows that are evaluated by themselves.
+
+    Attributes:
+        kind, name, what: as in `Slice`. index: their numbers.
+    """
+
+    kind: str
+    name: str
+    what: Literal["labels", "rows"]
+    index: NDArray[np.intp]
+
+
+def records_of(
+    values: Mapping[str, float],
+    baseline: Mapping[str, float],
+    intervals: Mapping[str, tuple[float, float]],
+    counted: Mapping[str, Counted],
+) -> list[dict[str, Any]]:
+    """One record a metric: metric, value, baseline, low, high, counted, of, what."""
+    nothing = math.nan, math.nan
+    return [
+        {
+            "metric": name,
+            "value": value,
+            "baseline": baseline.get(name, math.nan),
+            "low": intervals.get(name, nothing)[0],
+            "high": intervals.get(name, nothing)[1],
+            "counted": counted[name].used,
+            "of": counted[name].of,
+            "what": counted[name].what,
+        }
+        for name, value in values.items()
+    ]
 
 
 def by_frequency(positive: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
@@ -94,57 +123,47 @@ def by_group(name: str, groups: Any, rows: int) -> dict[str, NDArray[np.bool_]]:
     return {text: texts == text for text in dict.fromkeys(ordered)}
 
 
-def label_slice(
-    kind: str,
-    name: str,
-    mask: NDArray[np.bool_],
-    sides: tuple[Material, Material | None],
-    wanted: Sequence[Metric],
-) -> Slice:
-    """Metrics of the labels in mask, from what is already counted and swept."""
-    given, nothing = sides
-    labels = np.flatnonzero(mask)
-    averages = _of_labels(given, labels, wanted)
-    baseline = {} if nothing is None else _of_labels(nothing, labels, wanted)
-    return _slice(kind, name, len(labels), "labels", averages, baseline)
+def parts_of(
+    masks: Mapping[Literal["labels", "rows"], Mapping[str, Mapping[str, NDArray[np.bool_]]]],
+) -> list[Part]:
+    """The parts of these masks, by what they are of, kind and name, without the empty ones."""
+    return [
+        Part(kind, name, what, np.flatnonzero(mask))
+        for what, kinds in masks.items()
+        for kind, named in kinds.items()
+        for name, mask in named.items()
+        if mask.any()
+    ]
 
 
-def row_slice(
-    kind: str,
-    name: str,
-    mask: NDArray[np.bool_],
-    sides: tuple[Measured, LearnedNothing | None],
-    wanted: Sequence[Metric],
-) -> Slice:
-    """Metrics of the rows in mask, evaluated anew."""
-    given, nothing = sides
-    rows = np.flatnonzero(mask)
-    part = given.rows(rows)
-    averages = {metric.name: metric.recipe.average(part) for metric in wanted}
-    baseline = {}
-    if nothing is not None:
-        reduced = nothing.rows(rows)
-        baseline = {metric.name: metric.recipe.average(reduced) for metric in wanted}
-    return _slice(kind, name, len(rows), "rows", averages, baseline)
-
-
-def _of_labels(material: Material, labels: NDArray[np.int64], wanted: Sequence[Metric]) -> dict[str, Average]:
-    found = ((metric.name, metric.recipe.of_labels(material, labels)) for metric in wanted)
-    return {name: average for name, average in found if average is not None}
-
-
-def _slice(
-    kind: str, name: str, size: int, what: str, averages: dict[str, Average], baseline: dict[str, Average]
-) -> Slice:
+def slice_of(part: Part, given: Measured, nothing: LearnedNothing | None, wanted: Sequence[Metric]) -> Slice:
+    """Metrics of a part: of labels from what is already counted and swept, of rows anew."""
+    averages = _averages(part, given, wanted)
+    baseline = {} if nothing is None else _averages(part, nothing, wanted)
     return Slice(
-        kind,
-        name,
-        size,
-        what,
+        part.kind,
+        part.name,
+        len(part.index),
+        part.what,
         {key: float(average.value) for key, average in averages.items()},
         {key: float(average.value) for key, average in baseline.items()},
         {key: average.counted for key, average in averages.items()},
     )
+
+
+def _averages(
+    part: Part, material: Measured | LearnedNothing, wanted: Sequence[Metric]
+) -> dict[str, Average]:
+    if part.what == "labels":
+        return label_averages(part, material, wanted)
+    cut = material.rows(part.index)
+    return {metric.name: metric.recipe.average(cut) for metric in wanted}
+
+
+def label_averages(part: Part, material: Material, wanted: Sequence[Metric]) -> dict[str, Average]:
+    """Averages over a part of the labels, of the metrics that have a value for a label."""
+    found = ((metric.name, metric.recipe.of_labels(material, part.index)) for metric in wanted)
+    return {name: average for name, average in found if average is not None}
 
 
 def _measure_depth(name: str, parents: Mapping[str, Sequence[str]], depth: dict[str, int]) -> None:

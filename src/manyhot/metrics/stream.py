@@ -16,23 +16,30 @@ import numpy as np
 from manyhot._check import at_least
 from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.labels import LabelSpace
+from manyhot.labels.column_names import shared_names
+from manyhot.labels.tuned_rows import TunedRowsUse, ids_of
 from manyhot.metrics.average import over_labels
 from manyhot.metrics.baseline import Training
 from manyhot.metrics.calibration import BUCKETS, bucket_error, bucket_sums
 from manyhot.metrics.counts import Counts, Numbers, Overlap, column_sums, label_known
 from manyhot.metrics.from_counts import ratio
 from manyhot.metrics.inputs import (
+    NO_RANKING,
+    BinaryScores,
+    are_binary,
     are_probabilities,
     read_costs,
     read_decisions,
+    read_propensity,
     read_scores,
     read_targets,
     read_weight,
+    refuse_tuned_decisions,
 )
 from manyhot.metrics.material import Measured
 from manyhot.metrics.recipes import OfBins, OfCosts, OfFirstCounts, OfLabelCounts, OfRowCounts, OfRows
 from manyhot.metrics.table import Metric, find_metric
-from manyhot.metrics.top_k import propensities
+from manyhot.metrics.top_k import USUAL_PROPENSITY, propensities
 
 BINNED = ("ap_macro", "ap_micro", "ap_weighted", "auc_macro", "auc_micro", "auc_weighted")
 
@@ -59,7 +66,11 @@ class Stream:
         bins: of [0, 1], for the binned ones.
         train: targets (or `Training` counts) of the training rows, for `psp@k` and `psndcg@k`.
         costs: of a false positive and of a false negative, each a number or (labels,), for `cost`.
-        space: names the labels, so that batches may come as names and as frames.
+        propensity, tuned_rows, binary_scores: as in `evaluate`; the scores are judged by all batches
+        together,
+            when values are asked for.
+        space: names the labels, so that batches may come as names and as frames. Without one the first
+            DataFrame names them.
 
     Raises:
         OptionError: a metric that cannot be collected in fixed memory, or lacks train or costs.
@@ -81,18 +92,24 @@ class Stream:
         bins: int = 1024,
         train: Any = None,
         costs: tuple[Any, Any] | None = None,
+        propensity: tuple[float, float] = USUAL_PROPENSITY,
         space: LabelSpace | None = None,
+        tuned_rows: TunedRowsUse = "refuse",
+        binary_scores: BinaryScores = "refuse",
     ) -> None:
         at_least("bins", bins, 2)
         metrics = [metrics] if isinstance(metrics, str) else metrics
         self.labels, self.bins, self.rows, self.space = labels, bins, 0, space
+        self.tuned_rows: TunedRowsUse = tuned_rows
+        self.binary_scores: BinaryScores = binary_scores
+        self._binary: bool | None = None  # whether all scores so far are 0 or 1; None before the first
         self.metrics = tuple(_collectable(name, train, costs) for name in metrics)
         self._costs = None if costs is None else read_costs(costs, labels)
         self._propensities = None
         if train is not None:
             if not isinstance(train, Training):
                 train = Training.of(read_targets(train, labels, space))
-            self._propensities = propensities(train.positive, train.rows)
+            self._propensities = propensities(train.positive, train.rows, *read_propensity(propensity))
         nothing = np.zeros(labels)
         self._mass = 0.0
         self._counts = Counts(nothing, nothing, nothing, nothing)
@@ -120,10 +137,13 @@ class Stream:
             OptionError: a wanted metric needs scores or decisions that are not given.
             ShapeError: another number of labels.
         """
-        truth = read_targets(targets, self.labels, self.space)
+        space = self.space or _named_by(targets, scores, decisions)
+        truth = read_targets(targets, self.labels, space)
         weight = read_weight(row_weight, len(truth))
-        read = None if scores is None else read_scores(scores, truth.shape, self.space)
-        chosen = None if decisions is None else read_decisions(decisions, truth.shape, self.space)
+        read = None if scores is None else read_scores(scores, truth.shape, space)
+        chosen = None if decisions is None else read_decisions(decisions, truth.shape, space)
+        if chosen is not None:
+            refuse_tuned_decisions(chosen, ids_of(scores, targets), self.tuned_rows)
         for metric in self.metrics:
             wanted = "decisions" if metric.needs.startswith("decisions") else "scores"
             if (chosen if wanted == "decisions" else read) is None:
@@ -132,7 +152,10 @@ class Stream:
         if bounded and not are_probabilities(read):
             raise InputError(f"{bounded[0]} needs scores in [0, 1]; sigmoid makes them of logits")
         batch = Measured(truth, read, chosen, weight, self._propensities)
+        self.space = space
         self.rows += len(truth)
+        if read is not None and len(truth):
+            self._binary = self._binary is not False and are_binary(read)
         self._mass += float(weight.sum())
         if chosen is not None:
             self._counts += Overlap.of(truth, chosen).by_label(weight)
@@ -146,7 +169,12 @@ class Stream:
             self._fill(batch)
 
     def values(self) -> dict[str, float]:
-        """Value of every metric so far, NaN where undefined."""
+        """Value of every metric so far, NaN where undefined.
+
+        Raises:
+            InputError: all scores so far are 0 or 1.
+        """
+        self._refuse_binary()
         return {metric.name: self._value(metric) for metric in self.metrics}
 
     def bounds(self, name: str) -> Bounds:
@@ -159,8 +187,13 @@ class Stream:
             raise OptionError(
                 f"bounds are known for {', '.join(BINNED)} where they are collected, got {name!r}"
             )
+        self._refuse_binary()
         ways = {"value": 0.0, "low": -1.0, "high": 1.0}
         return Bounds(**{key: self._binned(name, order) for key, order in ways.items()})
+
+    def __radd__(self, other: object) -> "Stream":
+        """`sum` starts from 0."""
+        return self if other == 0 else NotImplemented
 
     def __add__(self, other: "Stream") -> "Stream":
         """The stream that saw both streams' batches; order plays no part.
@@ -176,13 +209,16 @@ class Stream:
             "costs": (self._costs, other._costs),
             "train": (self._propensities, other._propensities),
         }
-        differing = [] if self.space == other.space else ["space"]
+        named = {each.space for each in (self, other) if each.rows or each.space is not None}
+        differing = ["space"] if len(named) > 1 else []
         differing += [option for option, pair in given.items() if not np.array_equal(*pair)]
         if differing:
             raise OptionError(
                 f"only streams of one make can be joined, these differ in {', '.join(differing)}"
             )
         joined = copy(self)
+        joined.space = next(iter(named), None)
+        joined._binary = _both(self._binary, other._binary)
         joined.rows = self.rows + other.rows
         joined._mass = self._mass + other._mass
         joined._counts = self._counts + other._counts
@@ -192,6 +228,10 @@ class Stream:
         joined._positive = self._positive + other._positive
         joined._negative = self._negative + other._negative
         return joined
+
+    def _refuse_binary(self) -> None:
+        if self._binary and self.binary_scores == "refuse":
+            raise InputError(f"of {self.rows} rows so far, {NO_RANKING}, with the stream")
 
     def _value(self, metric: Metric) -> float:
         if metric.name in self._sums:
@@ -238,6 +278,16 @@ class Stream:
             positive, negative = positive.sum(axis=0, keepdims=True), negative.sum(axis=0, keepdims=True)
         values = (_binned_ap if quantity == "ap" else _binned_auc)(positive, negative, order)
         return float(over_labels(values, positive.sum(axis=1) if kind == "weighted" else None).value)
+
+
+def _named_by(targets: Any, scores: Any, decisions: Any) -> LabelSpace | None:
+    names = shared_names(targets=targets, scores=scores, decisions=decisions)
+    return None if names is None else LabelSpace(names)
+
+
+def _both(one: bool | None, two: bool | None) -> bool | None:
+    """Whether all scores of both sides are 0 or 1; None where neither has any."""
+    return one if two is None else two if one is None else one and two
 
 
 def _binned_auc(positive: Numbers, negative: Numbers, order: float) -> Numbers:

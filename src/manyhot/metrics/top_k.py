@@ -17,6 +17,8 @@ from manyhot.metrics.counts import Numbers, row_sums
 from manyhot.metrics.material import Material
 from manyhot.metrics.ranking import Parts
 
+USUAL_PROPENSITY = (0.55, 1.5)  # constants A and B of the model of `propensities`
+
 
 def precision_at(material: Material, k: int) -> Parts:
     """Share of the first k labels that are positive; fewer than k positives cannot reach 1."""
@@ -54,7 +56,9 @@ def propensity_ndcg_at(material: Material, k: int) -> Parts:
     return gained, _best(material, _discounts(k)) / scale
 
 
-def propensities(positives: Numbers, rows: int, a: float = 0.55, b: float = 1.5) -> Numbers:
+def propensities(
+    positives: Numbers, rows: int, a: float = USUAL_PROPENSITY[0], b: float = USUAL_PROPENSITY[1]
+) -> Numbers:
     """Modelled probability that a positive of each label was annotated at all, (labels,).
 
     Args:
