@@ -105,6 +105,16 @@ def test_costs_are_the_least_of_all_cuts():
         assert paid(decided[:, j]) == min(paid(scores[:, j] >= cut) for cut in [*scores[:, j], 2.0])
 
 
+def test_cuts_of_costs_have_intervals_when_asked():
+    rng = np.random.default_rng(0)
+    truth = rng.random((500, 2)) < 0.3
+    scores = rng.normal(2.0 * truth, 1.0)
+    rule = CostCut({"*": (3.0, 1.0)}, replicates=50).fit(scores, truth)
+    low, high = rule.interval.T
+    assert ((low <= rule.cuts) & (rule.cuts <= high) & (low < high)).all()
+    assert CostCut().fit(scores, truth).interval is None
+
+
 def test_probabilities_are_cut_where_both_errors_cost_the_same():
     rule = CostCut({"*": (3.0, 1.0)}, calibrated=True).fit(np.array([[0.3]]), np.array([[True]]))
     assert rule.cuts[0] == 0.25

@@ -115,11 +115,14 @@ class CostCut:
         calibrated: the scores are probabilities: cut where both errors cost the same, without looking at the
             targets (Elkan, The foundations of cost-sensitive learning, IJCAI 2001).
         strength: of the shrinkage of rare labels, see `PerLabelCut`.
+        replicates: bootstrap replicates for the 90 % interval of each cut; 0 is no intervals. Cuts of
+            calibrated probabilities follow from the costs alone and have none.
     """
 
     costs: Mapping[str, tuple[float, float]] = field(default_factory=lambda: {"*": (1.0, 1.0)})
     calibrated: bool = False
     strength: float = 60.0
+    replicates: int = 0
 
     @property
     def takes_goal(self) -> bool:
@@ -141,7 +144,7 @@ class CostCut:
             raise OptionError(f"CostCut minimises its costs, got the goal {goal!r}")
         goals = {name: Cost(*pair) for name, pair in self.costs.items()}
         if not self.calibrated:
-            rule = PerLabelCut(goals, self.strength)
+            rule = PerLabelCut(goals, self.strength, replicates=self.replicates)
             return rule.fit(scores, targets, space=space, rows=rows, row_weight=row_weight)
         data = TuningData.of(scores, targets, space, rows, row_weight)
         cuts = np.empty(len(data.space))

@@ -1,5 +1,7 @@
 """Cuts for a samples goal: a label's gain in a row depends on the others there, so all are tuned jointly."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,7 @@ from manyhot.labels import Targets
 PASSES = 20  # over all labels; four or five are usual
 ENOUGH = 1e-5  # of the mean over rows: a pass that raises it by less is the last
 GAIN = 1e-9  # of the summed goal, below which a move is rounding
+FEW_CELLS = 2_000_000  # down to all positives, of which further starts take seconds
 
 
 def best_sample_cuts(
@@ -20,28 +23,50 @@ def best_sample_cuts(
     """A cut for each label, (labels,): coordinate ascent on the mean over rows, from the best global cut.
 
     Each step is an exact sweep of one label with the others held, so the result is never below the one best
-    cut. Every label is sorted once; the sorted cells take up to twice the memory of the scores.
+    cut. With few cells it is also begun from "never" and from the lowest positives, and the best end is
+    taken. That is no proof that no other cuts are better together: of 600 tiny cases in which all could be
+    tried, none were for F1, and for Jaccard in 4, by a sixth at most; from the global cut alone in 1 and in
+    18.
+
+    Every label is sorted once; the sorted cells take up to twice the memory of the scores.
     """
     targets = targets.harden(0.5) if targets.is_soft else targets
-    start = best_global_cut(scores, targets, goal, weight)
-    rows = _Rows(targets, goal, weight)
+    shared = best_global_cut(scores, targets, goal, weight)
     ladders = list(ladders_of(scores, targets))
-    taken = [ladder.reaching(start) for ladder in ladders]
+    start = [ladder.reaching(shared) for ladder in ladders]
+    starts = [start]
+    if sum(len(ladder.rows) for ladder in ladders) <= FEW_CELLS:
+        starts += [[0] * len(ladders), [len(ladder.rows) for ladder in ladders]]
+    reached, taken = -np.inf, start
+    for each in starts:
+        rows = _Rows(targets, goal, weight)
+        end = _ascended(ladders, rows, each)
+        if rows.total() > reached + GAIN * rows.mass:
+            reached, taken = rows.total(), end
+    return np.array(
+        [
+            shared if count == before and not ladder.cuts_short(shared) else ladder.cut(count)
+            for ladder, count, before in zip(ladders, taken, start, strict=True)
+        ]
+    )
+
+
+def _ascended(ladders: Sequence[Ladder], rows: "_Rows", start: Sequence[int]) -> list[int]:
+    """The cells of each label that are taken where no label gains any more."""
+    taken = list(start)
     for ladder, count in zip(ladders, taken, strict=True):
         rows.move(ladder, 0, count)
-    moved = [ladder.cuts_short(start) for ladder in ladders]
     for _ in range(PASSES):
         gained = 0.0
         for label, ladder in enumerate(ladders):
             count, gain = rows.best_count(ladder, taken[label])
             if gain > GAIN:
                 rows.move(ladder, taken[label], count)
-                taken[label], moved[label] = count, True
+                taken[label] = count
                 gained += gain
         if gained < ENOUGH * rows.mass:
             break
-    chosen = zip(ladders, taken, moved, strict=True)
-    return np.array([ladder.cut(count) if each else start for ladder, count, each in chosen])
+    return taken
 
 
 class _Rows:
@@ -55,6 +80,11 @@ class _Rows:
         self.positives = targets.row_counts()
         unknown = 0 if targets.unknown is None else np.diff(targets.unknown.indptr)
         self.negatives = targets.width - unknown - self.positives
+
+    def total(self) -> float:
+        """The goal's sum over rows."""
+        value = self.goal.value(self.tp, self.fp, self.positives, self.negatives)
+        return float(value.sum() if self.weight is None else value @ self.weight)
 
     def move(self, ladder: Ladder, old: int, new: int) -> None:
         """Take `new` of the label's cells in place of `old`."""

@@ -66,9 +66,10 @@ class GlobalCut:
 class PerLabelCut:
     """A cut for each label, by an exact sweep.
 
-    Micro and samples goals are optimised over all labels jointly. Rare labels lean on labels of similar
-    frequency, and for a macro goal the cuts are held from costing micro-F: with `strength=0, balance=0` each
-    label's cut is the best on these rows and nothing else, which overfits rare labels.
+    Micro and samples goals are optimised over all labels jointly: micro ones exactly, samples ones by ascent
+    from several starts (see `samples` for how far that is from the best). Rare labels lean on labels of
+    similar frequency, and for a macro goal the cuts are held from costing micro-F: with `strength=0,
+    balance=0` each label's cut is the best on these rows and nothing else, which overfits rare labels.
 
     Args:
         goal: a goal or its name, or a mapping from label names (and "*" for the rest) to goals.
