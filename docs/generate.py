@@ -1,4 +1,4 @@
-"""Write docs/reference/losses/ from the classes: a page for every loss with its plot, and the index.
+"""Write docs/reference/: a page for every loss with its plot, their index, and what metrics_and_rules lists.
 
     python docs/generate.py            write them
     python docs/generate.py --check    say which are out of date, and fail if any is
@@ -12,12 +12,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from metrics_and_rules import table_pages
 
 from manyhot.losses import LOSSES, LossFacts, describe
 from manyhot.losses.facts import SYMBOLS
 from manyhot.losses.trace import LABEL_COUNTS, LOGITS, NUM_ROWS, TARGETS, trace
 
-FOLDER = Path(__file__).parent / "reference" / "losses"
+REFERENCE = Path(__file__).parent / "reference"
+FOLDER = REFERENCE / "losses"
 WRITTEN = "<!-- written by docs/generate.py -->"
 TABLE_POINTS = (-6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0)
 # Drawn with other arguments than the default ones, where these would show nothing.
@@ -41,7 +43,10 @@ def main() -> int:
         path.unlink()
     for name, text in texts.items():
         (FOLDER / name).write_text(text)
-    print(f"wrote {len(LOSSES)} pages and the index into {FOLDER}")
+    tables = table_pages(WRITTEN)
+    for name, text in tables.items():
+        (REFERENCE / name).write_text(text)
+    print(f"wrote {len(LOSSES)} losses, their index, {' and '.join(tables)} into {REFERENCE}")
     return 0
 
 
@@ -60,6 +65,10 @@ def out_of_date() -> list[str]:
     wrong += [f"{name}: of no loss" for name in sorted(there - set(wanted))]
     for name in sorted(there & set(wanted)):
         if not same((FOLDER / name).read_text(), wanted[name]):
+            wrong.append(f"{name}: out of date")
+    for name, text in table_pages(WRITTEN).items():
+        path = REFERENCE / name
+        if not path.is_file() or not same(path.read_text(), text):
             wrong.append(f"{name}: out of date")
     return wrong
 

@@ -1,12 +1,16 @@
 """docs/reference is what docs/generate.py writes: complete both ways, and up to date."""
 
 import importlib.util
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
+from manyhot.decide import RULES
+from manyhot.decide.goals import GOALS
 from manyhot.losses import LOSSES
+from manyhot.metrics import METRICS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FOLDER = DOCS / "reference" / "losses"
@@ -14,11 +18,13 @@ FOLDER = DOCS / "reference" / "losses"
 
 @pytest.fixture(scope="module")
 def generate():
+    sys.path.insert(0, str(DOCS))  # as for a script that is run
     spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    sys.path.remove(str(DOCS))
     return module
 
 
@@ -30,6 +36,13 @@ def test_every_loss_has_a_page_and_every_page_a_loss():
 
 def test_the_pages_say_what_the_classes_say(generate):
     assert generate.out_of_date() == [], "run python docs/generate.py"
+
+
+def test_every_metric_rule_and_goal_is_listed():
+    metrics, rules = ((DOCS / "reference" / name).read_text() for name in ("metrics.md", "rules.md"))
+    assert [name for name in METRICS if f"| `{name}`" not in metrics] == []
+    assert [name for name in RULES if f"### {name}\n" not in rules] == []
+    assert [name for name in GOALS if f"| `{name}` |" not in rules] == []
 
 
 def test_the_index_leads_to_every_page():

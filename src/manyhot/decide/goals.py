@@ -97,7 +97,7 @@ class MCC:
         return "mcc"
 
     def value(self, tp: Any, fp: Any, positives: Any, negatives: Any) -> NDArray[np.float64]:
-        """(tp tn - fp fn) / sqrt(assigned, positives, not assigned, negatives)."""
+        """(tp tn - fp fn) / sqrt(assigned * positives * not assigned * negatives)."""
         tp, fp = np.asarray(tp, np.float64), np.asarray(fp, np.float64)
         fn, tn = positives - tp, negatives - fp
         return _ratio(
