@@ -94,11 +94,13 @@ def test_labels_and_slices_have_the_intervals_of_their_replicates(sparse):
     assert Result.from_dict(result.to_dict()).to_dict() == result.to_dict()
 
 
-def test_labels_need_no_interval():
+def test_labels_and_slices_need_no_interval():
     targets, scores, decisions = problem()
-    result = evaluate(targets, scores, decisions, intervals=Bootstrap(20, labels=False))
+    plan = Bootstrap(20, labels=False, slices=False)
+    result = evaluate(targets, scores, decisions, intervals=plan, by={"odd": np.arange(40) % 2})
     assert result.intervals
     assert "f1_low" not in result.per_label
+    assert [part.intervals for part in result.slices] == [{}, {}]
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95])

@@ -30,7 +30,7 @@ class ReviewBudget:
     `per="labels"` finds the most that any cuts find (see `knapsack`; with more than 100,000 ways left open,
     the best of these). `per="rows"`, where labels share what a row costs, is a search (see `reviews`): it
     finds at least what the best one cut for all labels finds, and no label alone can be cut elsewhere for
-    more. Of 1,000 tiny cases in which all cuts could be tried it missed the most in 4, by one positive each.
+    more. Of 1,000 tiny cases in which all cuts could be tried it missed the most in 2, by one positive each.
 
     Args:
         share: of the rows, > 0. Above 1 only for `per="labels"`.

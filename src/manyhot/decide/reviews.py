@@ -127,6 +127,7 @@ class _Reviews:
         for _ in range(ROUNDS):
             if not sum([self._exchanged(*pair) for pair in pairs]):
                 return
+            self.settle(0.0)
 
     def _choose(self, label: int, price: float, budget: float) -> bool:
         """Take the end within the budget that gains most at the price; whether that is another one."""

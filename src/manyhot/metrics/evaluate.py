@@ -147,7 +147,8 @@ def evaluate(
     averages = {metric.name: metric.recipe.average(given) for metric in wanted}
     plan = _plan(intervals)
     parts = _parts(truth, space, train if slices else None, by or {})
-    drawn = None if plan is None else replicate(given, wanted, plan, parts)
+    drawn = None if plan is None else replicate(given, wanted, plan, parts if plan.slices else ())
+    of_parts = drawn.parts if drawn is not None and drawn.parts else [{}] * len(parts)
     level = 0.0 if plan is None else plan.level
     return Result(
         values=_values(averages),
@@ -160,7 +161,7 @@ def evaluate(
         intervals={} if drawn is None else _intervals(drawn.values, level),
         slices=[
             replace(slice_of(part, given, nothing, wanted), intervals=_intervals(values, level))
-            for part, values in zip(parts, [{}] * len(parts) if drawn is None else drawn.parts, strict=True)
+            for part, values in zip(parts, of_parts, strict=True)
         ],
         replicates={} if drawn is None else drawn.values,
         draws_of="" if plan is None else plan.fingerprint(truth, weight),

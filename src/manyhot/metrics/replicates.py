@@ -44,6 +44,7 @@ class Bootstrap:
         level: share of the draws inside an interval, in (0, 1).
         labels: also an interval for each label; with very many labels they take memory, 450 bytes for each
             label and metric at 1,000 draws.
+        slices: also for each slice; with thousands of groups they take time.
 
     Raises:
         OptionError: a number outside its range.
@@ -54,6 +55,7 @@ class Bootstrap:
     seed: int = 0
     level: float = 0.95
     labels: bool = True
+    slices: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.replicates, bool) or not isinstance(self.replicates, Integral):
