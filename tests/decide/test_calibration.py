@@ -3,7 +3,10 @@
 import json
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
+from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -120,3 +123,37 @@ def test_reliability_counts_and_averages():
     np.testing.assert_array_equal(table.count, [[1, 1, 1]])
     np.testing.assert_allclose(table.score, [[0.1, 0.2, 0.8]])
     np.testing.assert_allclose(table.share, [[0, 1, 1]])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+def test_a_weight_of_two_is_a_row_that_is_there_twice(method, form):
+    scores, truth = overconfident(300)
+    weight = np.random.default_rng(0).integers(0, 3, 300)
+    twice = np.repeat(np.arange(300), weight)
+    calibration = Calibration(method, pool_below=30)
+    weighted = calibration.fit(form(scores), truth, row_weight=weight)
+    repeated = calibration.fit(form(scores[twice]), truth[twice])
+    for one, other in zip(weighted.maps, repeated.maps, strict=True):
+        np.testing.assert_allclose(one.parameters, other.parameters, rtol=1e-6)
+
+
+def test_weighted_isotonic_is_that_of_scikit_learn():
+    scores, truth = overconfident(300, 1)
+    weight = np.random.default_rng(0).random(300)
+    ours = Calibration("isotonic").fit(scores, truth, row_weight=weight).probabilities(scores)
+    peer = IsotonicRegression(out_of_bounds="clip")
+    expected = peer.fit(scores[:, 0], truth[:, 0], sample_weight=weight).predict(scores[:, 0])
+    np.testing.assert_allclose(ours[:, 0], expected, atol=1e-6)
+
+
+def test_a_frame_comes_back_as_a_frame_whose_columns_keep_their_names():
+    scores, truth = overconfident(200, 2)
+    frame = pd.DataFrame(scores, columns=["a", "b"], index=np.arange(200) + 7)
+    calibrator = Calibration().fit(frame[["b", "a"]], pd.DataFrame(truth, columns=["a", "b"]))
+    plain = Calibration().fit(scores, truth).probabilities(scores)
+    found = calibrator.probabilities(frame)
+    assert (found.index == frame.index).all()
+    np.testing.assert_allclose(found[["a", "b"]].to_numpy(), plain, rtol=1e-6)
+    other = calibrator.probabilities(pl.from_pandas(frame))
+    np.testing.assert_allclose(other.select("a", "b").to_numpy(), plain, rtol=1e-6)

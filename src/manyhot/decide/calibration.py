@@ -13,7 +13,7 @@ from manyhot.decide.maps import METHODS, ProbabilityMap, fit_map
 from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData
 from manyhot.decide.scores import ScoreMatrix, as_scores, known_cells, shape_of
 from manyhot.decide.tuning import PerLabelCut
-from manyhot.labels import LabelSpace, Targets, TunedRows
+from manyhot.labels import LabelSpace, Targets, TunedRows, formats
 
 Method = Literal["platt", "beta", "isotonic", "temperature"]
 
@@ -80,9 +80,17 @@ class Calibrator:
     space: LabelSpace
     maps: tuple[ProbabilityMap, ...]
 
-    def probabilities(self, scores: Any) -> ScoreMatrix:
-        """Float32 (rows, labels) in [0, 1]; CSR in, CSR out."""
-        matrix = as_scores(scores, self.space.names)
+    def probabilities(self, scores: Any) -> Any:
+        """Float32 (rows, labels) in [0, 1]; CSR in, CSR out; a DataFrame with names in, the like out."""
+        matrix = self._mapped(as_scores(scores, self.space.names))
+        if not (formats.is_frame(scores) and formats.has_names(scores)):
+            return matrix
+        columns = list(self.space.names)
+        if hasattr(scores, "index"):  # pandas
+            return type(scores)(matrix, index=scores.index, columns=columns)
+        return type(scores)(matrix, schema=columns)
+
+    def _mapped(self, matrix: ScoreMatrix) -> ScoreMatrix:
         if isinstance(matrix, csr_array):
             columns = csc_array(matrix)
             data = np.empty(columns.nnz, np.float32)

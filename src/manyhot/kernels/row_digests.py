@@ -17,6 +17,7 @@ from scipy.sparse import issparse
 from manyhot.kernels.threads import spread
 
 GRAIN = 4096  # rows that are worth a thread
+BLOCK_CELLS = 16_000_000  # whose bits are looked at together: 64 MB where they are not float32 already
 WITHOUT_SIGN, LOWEST = np.uint32(0x7FFFFFFF), np.uint32(0xFF800000)
 
 
@@ -24,15 +25,13 @@ def row_digests(scores: Any) -> NDArray[np.uint64]:
     """Digests (rows,) of dense scores (rows, labels) or of CSR."""
     digests = np.zeros(scores.shape[0], np.uint64)
     if issparse(scores):
-        bits = _bits(scores.data)
-        spread(
-            lambda first, last: _digest_stored(first, last, bits, scores.indices, scores.indptr, digests),
-            len(digests),
-            GRAIN,
-        )
+        cells = _bits(scores.data), scores.indices, scores.indptr, digests
+        spread(lambda first, last: _digest_stored(first, last, *cells), len(digests), GRAIN)
         return digests
-    spread(lambda first, last: _digest_dense(first, last, _bits(scores[first:last]), digests),
-           len(digests), GRAIN)  # fmt: skip
+    step = max(1, BLOCK_CELLS // max(scores.shape[1], 1))
+    for begin in range(0, len(digests), step):
+        bits, own = _bits(scores[begin : begin + step]), digests[begin : begin + step]
+        spread(lambda first, last, bits=bits, own=own: _digest_dense(first, last, bits, own), len(own), GRAIN)
     return digests
 
 
@@ -52,13 +51,13 @@ def _mixed(column, bits):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _digest_dense(first, last, bits, digests):
-    for row in range(last - first):
+    for row in range(first, last):
         digest = np.uint64(0)
         for column in range(bits.shape[1]):
             cell = bits[row, column]
             if cell & WITHOUT_SIGN and cell != LOWEST:
                 digest += _mixed(column, cell)
-        digests[first + row] = digest
+        digests[row] = digest
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
