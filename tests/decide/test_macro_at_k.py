@@ -7,8 +7,10 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.metrics import f1_score
 
-from manyhot.decide import MacroAtK, TopK, macro_at_k
+from manyhot.decide import MacroAtK, TopK, as_goal, macro_at_k
+from manyhot.decide.macro_at_k import _ascend
 from manyhot.errors import InputError, OptionError
+from manyhot.labels import Targets
 
 
 def expected(probabilities, chosen, goal):
@@ -33,6 +35,30 @@ def test_no_row_can_choose_better_and_the_best_of_all_is_near(goal, seed):
         assert expected(p, changed, goal) <= value + 1e-6
     best = max(expected(p, np.array(rows), goal) for rows in itertools.product(sets, repeat=4))
     assert value >= 0.97 * best
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+@pytest.mark.parametrize("seed", range(4))
+def test_weighted_rows_count_by_their_weight(form, seed):
+    rng = np.random.default_rng(seed)
+    p, weight = rng.random((5, 4)) ** 2, rng.integers(1, 4, 5).astype(float)
+    choice, state = _ascend(form(p), 2, as_goal("f1_macro"), 0, weight)
+    twice = np.repeat(np.arange(5), weight.astype(int))
+
+    def value(chosen):
+        return expected(p[twice], chosen[twice], "f1_macro")
+
+    chosen = choice.to_dense() > 0
+    assert state.value() == pytest.approx(value(chosen))
+    sets = [np.isin(np.arange(4), pair) for pair in itertools.combinations(range(4), 2)]
+    for row, other in itertools.product(range(5), sets):
+        changed = chosen.copy()
+        changed[row] = other
+        assert value(changed) <= state.value() + 1e-6
+    truth = rng.random((5, 4)) < 0.5
+    counted = state.counted(choice, Targets.from_dense(truth), weight)
+    np.testing.assert_allclose(counted.tp, (truth & chosen)[twice].sum(axis=0))
+    np.testing.assert_allclose(counted.total, truth[twice].sum(axis=0))
 
 
 def test_sparse_and_dense_choose_alike():

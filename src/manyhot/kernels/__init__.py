@@ -15,7 +15,8 @@ row_totals    costs made of row sums with their gradient at once, numba_rows; bo
 pairs         sums over pairs of a positive and a negative; hinges and logistic_pairs are its CPU kernels
 memory, dense_scan   room for gradients; dense targets made sparse, on the CPU
 pool          a few threads over the rows
-sorting, ranks, pooled   sorts and sweeps of scores, for metrics and decisions
+sorting, ranks, pooled, floors   sorts and sweeps of scores, for metrics and decisions
+elimination   the best legal sets of linked labels; row_digests tells rows apart by their scores
 
 Nothing is imported here: metrics use the sorts without torch, losses the rest without Numba or Triton.
 """
