@@ -144,9 +144,22 @@ def evaluate(
         given.costs = read_costs(costs, truth.width)
         if nothing is not None:
             nothing.costs = given.costs
-    averages = {metric.name: metric.recipe.average(given) for metric in wanted}
-    plan = _plan(intervals)
     parts = _parts(truth, space, train if slices else None, by or {})
+    words = _baseline_words(baseline, train is not None)
+    return _result((given, nothing), wanted, _plan(intervals), parts, _names(space, truth), words)
+
+
+def _result(
+    sides: tuple[Measured, LearnedNothing | None],
+    wanted: Sequence[Metric],
+    plan: Bootstrap | None,
+    parts: Sequence[Part],
+    names: NDArray[Any],
+    baseline_is: str,
+) -> Result:
+    """All values of the predictions and of the baseline beside them."""
+    given, nothing = sides
+    averages = {metric.name: metric.recipe.average(given) for metric in wanted}
     drawn = None if plan is None else replicate(given, wanted, plan, parts if plan.slices else ())
     of_parts = drawn.parts if drawn is not None and drawn.parts else [{}] * len(parts)
     level = 0.0 if plan is None else plan.level
@@ -154,17 +167,17 @@ def evaluate(
         values=_values(averages),
         counted={name: average.counted for name, average in averages.items()},
         baseline={} if nothing is None else _values({m.name: m.recipe.average(nothing) for m in wanted}),
-        baseline_is=_baseline_words(baseline, train is not None),
-        per_label=_per_label(given, wanted, _names(space, truth), drawn),
-        rows=len(truth),
-        labels=truth.width,
+        baseline_is=baseline_is,
+        per_label=_per_label(given, wanted, names, drawn),
+        rows=len(given.targets),
+        labels=given.targets.width,
         intervals={} if drawn is None else _intervals(drawn.values, level),
         slices=[
             replace(slice_of(part, given, nothing, wanted), intervals=_intervals(values, level))
             for part, values in zip(parts, of_parts, strict=True)
         ],
         replicates={} if drawn is None else drawn.values,
-        draws_of="" if plan is None else plan.fingerprint(truth, weight),
+        draws_of="" if plan is None else plan.fingerprint(given.targets, given.weight),
     )
 
 
