@@ -74,3 +74,35 @@ TOO_MUCH = [{"test_size": 1.5}, {"test_size": 0.6, "train_size": 0.6}, {"test_si
 def test_refuses_sizes_that_do_not_fit(data, sizes):
     with pytest.raises(OptionError, match="must be above 0 and at most all rows"):
         next(MultilabelStratifiedShuffleSplit(**sizes).split(*data))
+
+
+@pytest.mark.parametrize(
+    "splitter",
+    [
+        MultilabelStratifiedKFold(3, shuffle=True),
+        MultilabelStratifiedGroupKFold(3, shuffle=True),
+        MultilabelStratifiedShuffleSplit(2, test_size=0.2),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_random_state_is_an_integer_a_generator_or_none(data, splitter):
+    X, y = data
+
+    def parts(state):
+        splitter.random_state = state
+        return np.concatenate([test for _, test in splitter.split(X, y, np.arange(200) // 2)])
+
+    np.testing.assert_array_equal(parts(1), parts(np.int64(1)))
+    np.testing.assert_array_equal(parts(np.random.RandomState(7)), parts(np.random.RandomState(7)))
+    state = np.random.RandomState(7)
+    assert not np.array_equal(parts(state), parts(state))
+    assert not np.array_equal(parts(None), parts(None))
+    with pytest.raises(ValueError, match="cannot be used to seed"):
+        parts("one")
+
+
+@pytest.mark.parametrize("splitter", [MultilabelStratifiedKFold, MultilabelStratifiedGroupKFold])
+@pytest.mark.parametrize("n_splits", [1, 300])
+def test_refuses_numbers_of_folds_by_their_name(splitter, n_splits):
+    with pytest.raises(OptionError, match=rf"n_splits must be in \[2, 127\], got {n_splits}"):
+        splitter(n_splits)

@@ -11,7 +11,9 @@ from manyhot import _check
 from manyhot.data import folds, stratify
 from manyhot.errors import InputError, OptionError
 from manyhot.estimators.forms import read_labels
+from manyhot.estimators.seeds import seed_of
 
+MOST_FOLDS = 127  # parts that `manyhot.data.stratify` can number
 Parts = Generator[tuple[NDArray[np.intp], NDArray[np.intp]], Any, None]
 
 
@@ -21,16 +23,16 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
     Args:
         n_splits: number of folds, >= 2.
         shuffle: whether equals are shared out by the seed; False always takes seed 0.
-        random_state: seed, an integer.
+        random_state: seed: an integer, a RandomState or None, which both split anew each time.
         order: 1 for labels, 2 for pairs of labels too.
 
     Source: Sechidis, Tsoumakas and Vlahavas, ECML 2011; pairs: Szymański and Kajdanowicz, PMLR 74, 2017.
     """
 
     def __init__(
-        self, n_splits: int = 5, *, shuffle: bool = False, random_state: int | None = None, order: int = 2
+        self, n_splits: int = 5, *, shuffle: bool = False, random_state: Any = None, order: int = 2
     ) -> None:
-        _check.at_least("n_splits", n_splits, 2)
+        _check.between("n_splits", n_splits, 2, MOST_FOLDS)
         self.n_splits = n_splits
         self.shuffle = shuffle
         self.random_state = random_state
@@ -52,7 +54,7 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
 
     def _folds(self, y: Any, groups: Any) -> Parts:
         targets, _ = read_labels(y)
-        seed = _seed(self.random_state) if self.shuffle else 0
+        seed = seed_of(self.random_state) if self.shuffle else 0
         yield from folds(targets, self.n_splits, groups=groups, order=self.order, seed=seed)
 
 
@@ -75,7 +77,7 @@ class MultilabelStratifiedShuffleSplit(BaseCrossValidator):
         n_splits: number of splits, >= 1.
         test_size: share of the test rows in (0, 1), or their number.
         train_size: share or number of the training rows; None takes all others.
-        random_state: seed of the first split, an integer.
+        random_state: seed of the splits: an integer, a RandomState or None, which both split anew each time.
         order: 1 for labels, 2 for pairs of labels too.
     """
 
@@ -85,7 +87,7 @@ class MultilabelStratifiedShuffleSplit(BaseCrossValidator):
         *,
         test_size: float | None = None,
         train_size: float | None = None,
-        random_state: int | None = None,
+        random_state: Any = None,
         order: int = 2,
     ) -> None:
         _check.at_least("n_splits", n_splits, 1)
@@ -102,7 +104,7 @@ class MultilabelStratifiedShuffleSplit(BaseCrossValidator):
         train, test = _shares(self.train_size, self.test_size, rows)
         rest = 1 - train - test
         fractions = (train, test) if rest < 0.5 / rows else (train, test, rest)
-        seed = _seed(self.random_state)
+        seed = seed_of(self.random_state)
         for number in range(self.n_splits):
             part = stratify(targets, fractions, groups=groups, order=self.order, seed=seed + number).part
             yield np.flatnonzero(part == 0), np.flatnonzero(part == 1)
@@ -110,14 +112,6 @@ class MultilabelStratifiedShuffleSplit(BaseCrossValidator):
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:  # type: ignore[override]  # noqa: ARG002
         """Number of splits."""
         return self.n_splits
-
-
-def _seed(random_state: Any) -> int:
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(random_state, (int, np.integer)):
-        return int(random_state)
-    raise OptionError(f"random_state must be an integer or None, got {type(random_state).__name__}")
 
 
 def _share(size: float, rows: int) -> float:
