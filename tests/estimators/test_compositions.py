@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import ClassifierChain
@@ -144,3 +145,38 @@ def test_sparse_rows_are_taken_where_the_estimator_takes_them():
     for model in (ProbabilisticChain, LabelPowerset, RAkEL):
         assert get_tags(model(LogisticRegression())).input_tags.sparse
         assert not get_tags(model(GaussianNB())).input_tags.sparse
+
+
+def test_a_chain_of_classifiers_without_probabilities_says_the_mend(data):
+    X, y = data
+    with pytest.raises(
+        InputError, match=r"LinearSVC has no predict_proba; .*CalibratedClassifierCV\(LinearSVC"
+    ):
+        ProbabilisticChain(LinearSVC()).fit(X, y)
+    mended = ProbabilisticChain(CalibratedClassifierCV(LinearSVC(), cv=2), beam=2).fit(X, y)
+    assert mended.predict_proba(X).shape == y.shape
+
+
+def test_weights_count_examples_of_ml_knn(data):
+    X, y = data
+    weight = np.where(np.arange(150) < 100, 1.0, 0.0)
+    part, only = MLkNN(3).fit(X, y, sample_weight=weight), MLkNN(3).fit(X[:100], y[:100])
+    np.testing.assert_allclose(part.predict_proba(X), only.predict_proba(X))
+    weight = np.random.default_rng(0).integers(1, 4, 150).astype(float)
+    model, plain = MLkNN(3).fit(X, y, sample_weight=weight), MLkNN(3).fit(X, y)
+    own = y[NearestNeighbors(n_neighbors=3).fit(X).kneighbors(return_distance=False)].sum(axis=1)
+    with_it, prior = y[:, 0] == 1, (1 + weight @ y[:, 0]) / (2 + weight.sum())
+    like = (1 + weight[with_it & (own[:, 0] == 2)].sum()) / (4 + weight[with_it].sum())
+    unlike = (1 + weight[~with_it & (own[:, 0] == 2)].sum()) / (4 + weight[~with_it].sum())
+    assert model.chance_[0, 2] == pytest.approx(prior * like / (prior * like + (1 - prior) * unlike))
+    assert not np.allclose(model.chance_, plain.chance_)
+
+
+@pytest.mark.parametrize("state", [None, np.random.RandomState(0)])
+def test_random_state_may_be_a_generator_or_none(data, state):
+    X, y = data
+    for model in (
+        ProbabilisticChain(LogisticRegression(), random_state=state),
+        RAkEL(DecisionTreeClassifier(), random_state=state),
+    ):
+        assert model.fit(X, y).predict(X).shape == y.shape

@@ -7,16 +7,16 @@ from scipy.sparse import csr_array, csr_matrix, random_array
 from sklearn.base import clone
 from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import f1_score
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from manyhot.decide import TopK
+from manyhot.decide import FBeta, TopK
 from manyhot.errors import InputError, OptionError
 from manyhot.estimators import LinearManyHot
-from manyhot.labels import Targets
+from manyhot.labels import Group, LabelSpace, Targets
 
 
 @pytest.fixture(scope="module")
@@ -191,12 +191,6 @@ def test_refuses_labels_that_it_cannot_read(y, message):
         LinearManyHot().fit(np.eye(3), y)
 
 
-def test_refuses_names_that_fit_has_not_seen():
-    model = LinearManyHot().fit(np.eye(3), [["a"], ["b"], []])
-    with pytest.raises(InputError, match="'c'"):
-        model.score(np.eye(1, 3), [["c"]])
-
-
 def test_labels_in_no_row_and_in_all_rows_are_decided_so(data):
     X, y = data
     y = np.column_stack([y, np.zeros(len(y), int), np.ones(len(y), int)])
@@ -204,3 +198,106 @@ def test_labels_in_no_row_and_in_all_rows_are_decided_so(data):
         decided = LinearManyHot(**options).fit(X, y).predict(X)
         assert not decided[:, -2].any()
         assert decided[:, -1].all()
+
+
+WAYS = [
+    {},
+    {"goal": "f1_macro"},
+    {"goal": "f1_macro", "C": [0.01, 1.0]},
+    {"goal": "f1_micro", "C": [0.01, 1.0], "solver": "dual"},
+    {"goal": "f1_macro", "solver": "dual", "cv": KFold(3)},
+    {"goal": "f1_macro", "loss": "squared", "landmarks": 30},
+    {"goal": "f1_macro", "pos_weight": "balanced"},
+]
+
+
+@pytest.mark.parametrize("options", WAYS, ids=str)
+def test_a_row_of_weight_0_is_a_row_left_out(data, options):
+    X, y = data
+    weight = np.ones(300)
+    weight[100:200] = 0
+    X, wrong = X / X.max(), np.where(weight[:, None] > 0, y, 1 - y)
+    kept = weight > 0
+    part = LinearManyHot(**options).fit(X, wrong, sample_weight=weight)
+    only = LinearManyHot(**options).fit(X[kept], y[kept])
+    np.testing.assert_array_equal(part.coef_, only.coef_)
+    np.testing.assert_array_equal(part.cuts_, only.cuts_)
+    assert part.C_ == only.C_
+
+
+def test_folds_given_by_their_rows_stay_the_same_when_rows_are_left_out(data):
+    X, y = data
+    weight = (np.arange(300) % 3 > 0).astype(float)
+    kept = np.flatnonzero(weight)
+    fold = np.arange(300) // 75
+    pairs = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(4)]
+    inside = [(np.flatnonzero(fold[kept] != k), np.flatnonzero(fold[kept] == k)) for k in range(4)]
+    options = {"goal": "f1_macro", "solver": "dual"}
+    part = LinearManyHot(**options, cv=pairs).fit(X, y, sample_weight=weight)
+    only = LinearManyHot(**options, cv=inside).fit(X[kept], y[kept])
+    np.testing.assert_array_equal(part.cuts_, only.cuts_)
+
+
+def test_weights_of_rows_move_cuts(data):
+    X, y = data
+    weight = np.where(y[:, 0] == 1, 1.0, 5.0)
+    plain, weighed = (LinearManyHot(goal="f1_macro").fit(X, y, w) for w in (None, weight))
+    assert not np.allclose(plain.cuts_, weighed.cuts_)
+    with pytest.raises(ValueError, match=r"non-zero number|every row has sample_weight 0"):
+        LinearManyHot().fit(X, y, np.zeros(300))
+
+
+@pytest.mark.parametrize(
+    "goal", ["hamming", FBeta(2), "balanced_accuracy", "recall >= 0.9", {"*": "f1_macro", "0": "hamming"}]
+)
+def test_the_strength_is_chosen_by_the_goal(data, goal):
+    X, y = data
+    strengths = [1e-4, 0.01, 1.0]
+    model = LinearManyHot(C=strengths, goal=goal, cv=3, solver="dual").fit(X, y)
+    assert max(model.path_, key=model.path_.get) == model.C_
+    f1 = LinearManyHot(C=strengths, goal="f1_macro", cv=3, solver="dual").fit(X, y)
+    assert not np.allclose(list(model.path_.values()), list(f1.path_.values()))
+    if goal == "hamming":  # minus the wrong cells of a row, on average over labels
+        assert all(-0.5 < figure < 0 for figure in model.path_.values())
+
+
+def test_a_space_is_obeyed(data):
+    X, y = data
+    names = [["low" if row[0] < row[1] else "high", *(["big"] if row[2] > 5 else [])] for row in X]
+    group = LabelSpace(["low", "high", "big"], groups=[Group("level", ("low", "high"))])
+    found = LinearManyHot(space=group).fit(X, names)
+    assert found.classes_.tolist() == ["low", "high", "big"]
+    assert all(("low" in row) != ("high" in row) for row in found.predict(X))
+    tree = LabelSpace([f"l{n}" for n in range(6)], parents={"l0": "l1", "l2": "l1"})
+    closed = tree.close_upward(Targets.from_dense(y))
+    frame = pd.DataFrame(closed.to_dense(int), columns=tree.names)[list(tree.names[::-1])]
+    decided = LinearManyHot(goal="f1_micro", space=tree).fit(X, frame).predict(X)
+    assert decided.columns.tolist() == list(tree.names[::-1])
+    assert not ((decided[["l0", "l2"]].max(axis=1) == 1) & (decided["l1"] == 0)).any()
+
+
+def test_random_state_is_an_integer_a_generator_or_none(data):
+    X, y = data
+    for state in (None, np.random.RandomState(0), np.int64(3)):
+        model = LinearManyHot(solver="dual", goal="f1_macro", random_state=state)
+        assert model.fit(X, y).predict(X).shape == y.shape
+    first, second = (
+        LinearManyHot(solver="dual", random_state=np.random.RandomState(5)).fit(X, y).coef_ for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+    with pytest.raises(ValueError, match="cannot be used to seed"):
+        LinearManyHot(random_state="one").fit(X, y)
+
+
+def test_the_rule_remembers_its_rows(data):
+    X, y = data
+    numbered = LinearManyHot(goal="f1_macro").fit(X, y)
+    assert numbered.rule_.tuned_on.count == 300
+    with pytest.raises(InputError, match="1 of these 2 rows were used to tune"):
+        numbered.rule_.check_rows([299, 300])
+    frame = pd.DataFrame(X, index=[f"row {n}" for n in range(300)])
+    weight = np.r_[0, np.ones(299)]
+    indexed = LinearManyHot(goal="f1_macro").fit(frame, y, weight).rule_
+    assert indexed.check_rows(["row 0"])
+    with pytest.raises(InputError, match="used to tune"):
+        indexed.check_rows(["row 1"])

@@ -115,3 +115,11 @@ def test_batches_meet_rare_labels_as_their_table_says(data):
     again = LabelAwareBatches(y, 64, batches=3, random_state=1)
     assert list(again)[:1] == list(LabelAwareBatches(y, 64, batches=1, random_state=1))
     assert len(again) == 3
+
+
+@pytest.mark.parametrize("state", [None, np.random.RandomState(0)])
+def test_random_state_may_be_a_generator_or_none(data, state):
+    X, y = data
+    for sampler in (MLROS(random_state=state), MLRUS(random_state=state), MLSMOTE(random_state=state)):
+        assert len(sampler.fit_resample(X, y)[1]) != len(y)
+    assert len(next(iter(LabelAwareBatches(y, 8, random_state=state)))) == 8

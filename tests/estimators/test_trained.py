@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from scipy.sparse import csr_matrix
@@ -95,3 +96,44 @@ def test_refuses_what_it_cannot_do(data):
         quick().fit(X, np.zeros(160))
     with pytest.raises(InputError, match="too few to hold out"):
         quick().fit(X[:2], y[:2])
+
+
+def test_a_row_of_weight_0_is_a_row_left_out_of_the_cuts_too(data):
+    X, y = data
+    weight = np.where(np.arange(160) < 120, 1.0, 0.0)
+    wrong = np.where(weight[:, None] > 0, y, 1 - y)
+    part = quick(goal="f1_macro").fit(X, wrong, sample_weight=weight)
+    only = quick(goal="f1_macro").fit(X[:120], y[:120])
+    np.testing.assert_allclose(part.rule_.cuts, only.rule_.cuts, atol=1e-6)
+    assert part.rule_.tuned_on.count == only.rule_.tuned_on.count == 18
+    heavy = quick(valid=0.3).fit(X, y, sample_weight=np.where(y[:, 0] == 1, 1.0, 9.0))
+    with pytest.raises(InputError, match="used to tune"):
+        heavy.rule_.check_rows(range(160))
+
+
+def test_frames_are_read_by_the_names_of_a_space(data):
+    X, _ = data
+    frame = pd.DataFrame({"blue": X[:, 1] > X[:, 0], "big": X[:, 2] > 0.5, "red": X[:, 0] >= X[:, 1]})
+    space = LabelSpace(["red", "blue", "big"], groups=[Group("colour", ("red", "blue"))])
+    for y in (frame, pl.DataFrame(frame.to_dict("list"))):
+        model = quick(space=space, epochs=60).fit(X, y)
+        assert model.classes_.tolist() == ["blue", "big", "red"]
+        assert (np.asarray(model.predict(X)) == frame.to_numpy()).mean() > 0.9
+        assert model.score(X, y[["red", "blue", "big"]]) == model.score(X, y) > 0.7
+
+
+def test_frames_with_categories_keep_their_columns():
+    frame = pd.DataFrame({"colour": ["red", "blue"] * 20, "size": range(40)})
+    names = [[colour] for colour in frame["colour"]]
+    model = quick(valid=0, epochs=2).fit(frame, names)
+    assert model.feature_names_in_.tolist() == ["colour", "size"]
+    assert model.n_features_in_ == 2
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame.rename(columns={"size": "height"}))
+    assert not hasattr(quick(valid=0, epochs=2).fit(["red", "blue"] * 20, names), "n_features_in_")
+
+
+def test_random_state_is_an_integer_a_generator_or_none(data):
+    X, y = data
+    for state in (None, np.random.RandomState(0)):
+        assert quick(epochs=2, random_state=state).fit(X, y).predict(X).shape == y.shape

@@ -1,23 +1,26 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.datasets import make_multilabel_classification
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import f1_score
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, cross_val_predict, cross_validate
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from manyhot.decide import GlobalCut, PerLabelCut
 from manyhot.errors import InputError
-from manyhot.estimators import ThresholdTuned, adapt
+from manyhot.estimators import ThresholdTuned
+from manyhot.labels import Group, LabelSpace
 
 
 @pytest.fixture(scope="module")
@@ -114,27 +117,98 @@ def test_refuses_folds_that_miss_or_repeat_rows_and_estimators_that_do_not_score
         ThresholdTuned(forest).fit(X, y[:, 0])
 
 
-ADAPTED = [*SCORERS, ClassifierChain(LogisticRegression()), MLPClassifier((5,), max_iter=3, random_state=0)]
-
-
-@pytest.mark.parametrize("estimator", ADAPTED, ids=lambda each: type(each).__name__)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_adapt_gives_rows_by_labels(data, estimator):
+def test_a_row_of_weight_0_is_a_row_left_out(data):
     X, y = data
-    model = adapt(estimator).fit(X, y)
-    if hasattr(model, "predict_proba"):
-        chances = model.predict_proba(X)
-        assert chances.shape == y.shape
-        agree = (chances > 0.5) == (model.predict(X) > 0)
-        assert agree[np.abs(chances - 0.5) > 1e-9].all()
-    else:
-        assert model.decision_function(X).shape == y.shape
-    np.testing.assert_array_equal(model.predict(X), model.estimator_.predict(X))
+    weight = np.where(np.arange(240) < 160, 1.0, 0.0)
+    wrong = np.where(weight[:, None] > 0, y, 1 - y)
+    groups = np.arange(240) // 4
+    for options in (
+        {},
+        {"cv": GroupKFold(3)},
+        {"cv": [(np.arange(80, 240), np.arange(80)), (np.arange(80), np.arange(80, 240))]},
+    ):
+        tuned = ThresholdTuned(RandomForestClassifier(5, random_state=0), **{"cv": 3, **options})
+        split = {"groups": groups} if options and hasattr(options["cv"], "split") else {}
+        part = clone(tuned).fit(X, wrong, sample_weight=weight, **split)
+        cut = {name: values[:160] for name, values in split.items()}
+        if options and not split:
+            tuned.set_params(cv=[(np.arange(80, 160), np.arange(80)), (np.arange(80), np.arange(80, 160))])
+        only = tuned.fit(X[:160], y[:160], sample_weight=weight[:160], **cut)
+        np.testing.assert_array_equal(part.cuts_, only.cuts_)
+        np.testing.assert_array_equal(part.predict(X), only.predict(X))
+        assert part.rule_.tuned_on.count == 160
+        assert part.rule_.check_rows(range(160, 240))
+    with pytest.raises(InputError, match="used to tune"):
+        part.rule_.check_rows([159])
 
 
-@pytest.mark.parametrize("constant", [0, 1])
-def test_adapt_knows_labels_that_never_changed(data, constant):
+def test_weights_of_a_pipelines_step_count_for_the_rule(data):
     X, y = data
-    y = np.column_stack([y, np.full(len(y), constant)])
-    chances = adapt(RandomForestClassifier(3, random_state=0)).fit(X, y).predict_proba(X)
-    assert (chances[:, -1] == constant).all()
+    weight = np.where(y[:, 0] == 1, 1.0, 4.0)
+    forest = RandomForestClassifier(5, random_state=0)
+    plain = ThresholdTuned(forest, cv=3).fit(X, y, sample_weight=weight)
+    piped = ThresholdTuned(make_pipeline("passthrough", forest), cv=3)
+    piped.fit(X, y, randomforestclassifier__sample_weight=weight)
+    np.testing.assert_array_equal(piped.cuts_, plain.cuts_)
+
+
+def test_a_space_is_obeyed(data):
+    X, _ = data
+    names = [["low" if row[0] < row[1] else "high", *(["big"] if row[2] > 0.3 else [])] for row in X]
+    space = LabelSpace(
+        ["low", "high", "big"], groups=[Group("level", ("low", "high"))], rules=["big -> high"]
+    )
+    forest = RandomForestClassifier(5, random_state=0)
+    grouped = LabelSpace(space.names, space.groups)
+    found = ThresholdTuned(forest, cv=3, space=grouped).fit(X, names)
+    assert found.classes_.tolist() == ["low", "high", "big"]
+    assert all(("low" in row) != ("high" in row) for row in found.predict(X))
+    legal = [row if "high" in row else ["low"] for row in names]
+    frame = pd.DataFrame([{name: int(name in row) for name in ("big", "low", "high")} for row in legal])
+    model = ThresholdTuned(forest, cv=3, space=space).fit(X, frame)
+    assert model.classes_.tolist() == ["big", "low", "high"]
+    decided = model.predict(X)
+    assert (decided["low"] + decided["high"] == 1).all()
+    assert not ((decided["big"] == 1) & (decided["high"] == 0)).any()
+
+
+def test_one_label_and_margins_of_classifiers_of_matrices(data):
+    X, y = data
+    for estimator in (
+        MultiOutputClassifier(LogisticRegression()),
+        ClassifierChain(LogisticRegression()),
+        MultiOutputClassifier(LinearSVC()),
+        RidgeClassifier(),
+    ):
+        single = ThresholdTuned(estimator, cv=3).fit(X, y[:, :1])
+        assert single.decision_function(X).shape == (240, 1)
+        assert single.predict(X).shape == (240, 1)
+    margins = ThresholdTuned(MultiOutputClassifier(LinearSVC()), cv=3).fit(X, y)
+    wanted = ThresholdTuned(OneVsRestClassifier(LinearSVC()), cv=3).fit(X, y)
+    np.testing.assert_allclose(margins.cuts_, wanted.cuts_, rtol=1e-3)
+    with pytest.raises(
+        InputError,
+        match=r"MultiOutputClassifier has no predict_proba; manyhot.estimators.adapt\(estimator\) makes",
+    ):
+        ThresholdTuned(MultiOutputClassifier(LinearSVC()), method="predict_proba", cv=3).fit(X, y)
+
+
+def test_random_state_is_an_integer_a_generator_or_none(data):
+    X, y = data
+    for state in (None, np.random.RandomState(0)):
+        ThresholdTuned(RandomForestClassifier(3, random_state=0), cv=2, random_state=state).fit(X, y)
+
+
+def test_score_asks_for_weights_by_itself(data):
+    X, y = data
+    weight = np.random.default_rng(0).random(240)
+    forest = RandomForestClassifier(3, random_state=0)
+    with config_context(enable_metadata_routing=True):
+        tuned = ThresholdTuned(forest.set_fit_request(sample_weight=True), cv=2)
+        found = {}
+        for asked in (False, True):
+            model = clone(tuned).set_score_request(sample_weight=asked)
+            found[asked] = cross_validate(model, X, y, params={"sample_weight": weight}, cv=2)["test_score"]
+        half = tuned.fit(X[120:], y[120:], sample_weight=weight[120:])
+    assert found[True][0] == pytest.approx(half.score(X[:120], y[:120], weight[:120]))
+    assert found[False][0] == pytest.approx(half.score(X[:120], y[:120]))

@@ -1,111 +1,46 @@
-"""One shape of scores for all of scikit-learn's multi-output classifiers."""
+"""adapt: any multi-output classifier of scikit-learn, with probabilities of one shape."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.utils import check_consistent_length, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from manyhot.decide import Calibration
 from manyhot.errors import InputError
+from manyhot.estimators.cross_fit import cross_fitted
+from manyhot.estimators.folds import fold_of_rows
+from manyhot.estimators.forms import read_labels
+from manyhot.estimators.label_scores import SCORING, gives, plain_matrix
+from manyhot.estimators.splitters import MultilabelStratifiedKFold
+from manyhot.estimators.wrapper import LabelSetWrapper, scored_by
 from manyhot.labels import Targets
 
-SCORING = ("predict_proba", "decision_function")
+LEAST = 1e-3  # of the scale: margins that rank no better than chance still keep their order
 
 
-def label_scores(estimator: Any, X: Any, labels: int, method: str | None = None) -> NDArray[Any]:
-    """Scores (rows, labels) of a fitted multi-output classifier, higher is more likely.
-
-    scikit-learn has many shapes for them: a matrix (OneVsRestClassifier, MLPClassifier), a list of one
-    (rows, classes) matrix a label (forests, neighbours, MultiOutputClassifier), a vector for a single label.
-
-    Args:
-        estimator: fitted on a 0/1 matrix.
-        X: rows.
-        labels: their number.
-        method: "predict_proba" or "decision_function"; None takes the first that it has.
-
-    Raises:
-        InputError: it has neither, or gives another number of labels.
-    """
-    method = method or scoring_method(estimator)
-    given = getattr(estimator, method)(X)
-    if isinstance(given, list):
-        classes = _classes_by_label(estimator, len(given))
-        scores = np.column_stack([_positive(*pair) for pair in zip(given, classes, strict=True)])
-    else:
-        scores = np.asarray(given.toarray() if issparse(given) else given)
-        if scores.ndim == 1:
-            scores = scores[:, None]
-        elif labels == 1 and scores.shape[1] == 2:
-            scores = scores[:, 1:]
-    if scores.shape[1] != labels:
-        raise InputError(
-            f"{type(estimator).__name__}.{method} gave {scores.shape[1]} columns for {labels} labels; "
-            "wrap it in sklearn.multioutput.MultiOutputClassifier or OneVsRestClassifier"
-        )
-    return scores
-
-
-def plain_matrix(targets: Targets) -> NDArray[np.int64]:
-    """What classifiers take that know nothing of unknown cells: 0/1 (rows, labels), one label as a vector."""
-    matrix = targets.assume_negative().to_dense(np.int64)
-    return matrix.ravel() if matrix.shape[1] == 1 else matrix
-
-
-def copy_features_seen(fitted: Any, wrapper: Any) -> None:
-    """Give a wrapper what its estimator knows of the columns of X."""
-    for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(fitted, name):
-            setattr(wrapper, name, getattr(fitted, name))
-
-
-def scoring_method(estimator: Any) -> str:
-    """The first of predict_proba and decision_function that an estimator has."""
-    for method in SCORING:
-        if hasattr(estimator, method):
-            return method
-    raise InputError(
-        f"{type(estimator).__name__} has neither predict_proba nor decision_function; "
-        "wrap it in CalibratedClassifierCV, or take a classifier that scores"
-    )
-
-
-def _classes_by_label(estimator: Any, labels: int) -> list[Any]:
-    classes = getattr(estimator, "classes_", None)
-    if classes is None or len(classes) != labels or np.ndim(classes[0]) == 0:
-        return [None] * labels
-    return list(classes)
-
-
-def _positive(chances: NDArray[Any], classes: Any) -> NDArray[Any]:
-    """Chance of class 1 from the chances of a label's classes; only one is there if all rows had it."""
-    chances = np.asarray(chances)
-    if chances.ndim == 1:
-        return chances
-    if chances.shape[1] == 1:
-        return chances[:, 0] if classes is not None and classes[0] == 1 else 1 - chances[:, 0]
-    return chances[:, 1]
-
-
-def _has(*names: str) -> Any:
-    def check(self: Any) -> bool:
-        return any(hasattr(getattr(self, "estimator_", self.estimator), name) for name in names)
-
-    return check
-
-
-class adapt(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # noqa: N801 - used as a verb
+class adapt(LabelSetWrapper):  # noqa: N801 - used as a verb
     """Any multi-output classifier, with `predict_proba` always (rows, labels).
+
+    A classifier with a decision_function alone gets probabilities from it: the logistic function of margins
+    times one scale, which is fitted on margins of rows that were not trained on. So probabilities are above
+    one half where the classifier assigns.
 
     Args:
         estimator: a classifier that is fitted on a 0/1 matrix.
+        cv: folds of these margins, their number, a splitter or (training, test) rows; not used where the
+            estimator has probabilities.
 
     Attributes:
         estimator_: the fitted classifier.
-        classes_: (labels,) column numbers, or the columns of a DataFrame.
+        scale_: of margins, None where the estimator has probabilities.
+        classes_: (labels,) names of the labels, or column numbers.
 
     Example:
         >>> from sklearn.tree import DecisionTreeClassifier
@@ -114,50 +49,73 @@ class adapt(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # noqa: N801 -
         array([[0., 1.]])
     """
 
-    def __init__(self, estimator: Any) -> None:
+    scale_: float | None
+
+    def __init__(self, estimator: Any, *, cv: Any = 3) -> None:
         self.estimator = estimator
+        self.cv = cv
 
     def fit(self, X: Any, y: Any, **fit_params: Any) -> "adapt":
-        """Fit a clone to X and the 0/1 matrix y (rows, labels)."""
-        from manyhot.estimators.forms import read_labels
+        """Fit a clone to X and label sets y in any form; unknown cells are negative to it.
 
+        Args:
+            X: rows, as the estimator takes them.
+            y: label sets in any form.
+            fit_params: what the estimator's fit takes besides, such as sample_weight.
+
+        Raises:
+            InputError: y is a vector of classes.
+        """
+        (X,) = indexable(X)
         targets, form = read_labels(y)
+        check_consistent_length(X, targets.positives.indptr[1:])
         if form.exclusive:
             raise InputError("adapt is for label sets; y is a vector of classes, whose scores have one shape")
         self.form_, self.classes_ = form, form.classes
-        estimator: Any = clone(self.estimator)
-        self.estimator_ = estimator.fit(X, plain_matrix(targets), **fit_params)
-        copy_features_seen(self.estimator_, self)
+        routed, split = self._routed(fit_params)
+        matrix = plain_matrix(targets, self.estimator)
+        fresh: Any = clone(self.estimator)
+        self._keep(fresh.fit(X, matrix, **routed))
+        self.scale_ = None
+        if not gives(self.estimator_, "predict_proba") and gives(self.estimator_, "decision_function"):
+            fold = _folds(self.cv, X, targets, split)
+            margins = cross_fitted(
+                self.estimator, X, matrix, fold, method="decision_function", fit_params=routed
+            )
+            self.scale_ = _scale(margins, targets)
         return self
 
-    def predict(self, X: Any) -> Any:
-        """What the classifier predicts, in the form that y had."""
-        check_is_fitted(self)
-        found = self.estimator_.predict(X)
-        matrix = found.toarray() if issparse(found) else np.asarray(found)
-        return self.form_.write(matrix.reshape(len(matrix), -1) > 0, X)
-
-    @available_if(_has("predict_proba"))
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    @available_if(scored_by(*SCORING))
+    def predict_proba(self, X: Any) -> NDArray[Any]:  # type: ignore[override]
         """Probabilities (rows, labels)."""
         check_is_fitted(self)
-        return label_scores(self.estimator_, X, len(self.classes_), "predict_proba")
+        if self.scale_ is None:
+            return self._scores(X, "predict_proba")
+        return expit(self.scale_ * self._scores(X, "decision_function"))
 
-    @available_if(_has("decision_function"))
+    @available_if(scored_by("decision_function"))
     def decision_function(self, X: Any) -> NDArray[Any]:
         """Scores (rows, labels), any real."""
         check_is_fitted(self)
-        return label_scores(self.estimator_, X, len(self.classes_), "decision_function")
+        return self._scores(X, "decision_function")
 
-    def __sklearn_tags__(self) -> Any:
-        return _multi_label_tags(super().__sklearn_tags__(), self.estimator)
+    def _decide(self, X: Any) -> Targets:
+        check_is_fitted(self)
+        found = self.estimator_.predict(X)
+        matrix = found.toarray() if issparse(found) else np.asarray(found)
+        return Targets.from_dense(matrix.reshape(len(matrix), -1) > 0)
 
 
-def _multi_label_tags(tags: Any, estimator: Any) -> Any:
-    """Tags of a wrapper for label sets only, which takes what its estimator takes."""
-    from sklearn.utils import get_tags
+def _folds(cv: Any, X: Any, targets: Targets, split: dict[str, Any]) -> NDArray[np.int64]:
+    """Stratified where only their number is said, as each training part needs rows of each label."""
+    if isinstance(cv, Integral) and not split:
+        cv = MultilabelStratifiedKFold(max(2, min(int(cv), len(targets))))
+    return fold_of_rows(cv, X, targets, 0, **split)
 
-    tags.input_tags = get_tags(estimator).input_tags
-    tags.target_tags.multi_output, tags.target_tags.single_output = True, False
-    tags.classifier_tags.multi_label, tags.classifier_tags.multi_class = True, False
-    return tags
+
+def _scale(margins: NDArray[Any], targets: Targets) -> float:
+    """The factor on margins with which the logistic function is likeliest, all labels together."""
+    unit = float(np.abs(margins).mean()) or 1.0
+    one_for_all = Calibration("temperature", pool_below=len(targets) + 1)
+    map_ = one_for_all.fit(expit(margins / unit), targets).maps[0]
+    return max(float(map_.parameters[0]), LEAST) / unit

@@ -9,9 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from manyhot._typing import BoolArray
-from manyhot.estimators.forms import LabelForm, read_labels
-from manyhot.labels import Targets
+from manyhot.estimators.forms import LabelForm, one_hot, read_labels, widened
+from manyhot.labels import LabelSpace, Targets
 
 
 class LabelClassifier(ClassifierMixin, BaseEstimator):
@@ -34,26 +33,38 @@ class LabelClassifier(ClassifierMixin, BaseEstimator):
         """Probability of every label, (rows, labels), columns as `classes_`; rows need not add up to 1."""
 
     @abstractmethod
-    def _decide(self, X: Any) -> BoolArray:
-        """Label sets, (rows, labels)."""
+    def _decide(self, X: Any) -> Targets:
+        """Label sets, (rows, labels); a cell is unknown where a rule leaves it open."""
 
     def predict(self, X: Any) -> Any:
-        """Label sets in the form that y had in `fit`: name lists, 0/1 matrix, DataFrame, sparse, classes."""
+        """Label sets in the form that y had in `fit`: name lists, 0/1 matrix, DataFrame, sparse, classes.
+
+        Cells that a rule leaves open are NaN.
+
+        Raises:
+            InputError: open cells, where y was lists of names.
+        """
         if self.form_of_fit.exclusive:
             return self.form_of_fit.choose(self._choose(X))
         return self.form_of_fit.write(self._decide(X), X)
 
+    def predict_targets(self, X: Any) -> Targets:
+        """Label sets as `Targets`, whatever form y had; cells that a rule leaves open are unknown."""
+        if self.form_of_fit.exclusive:
+            return one_hot(self._choose(X), len(self.classes_))
+        return self._decide(X)
+
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Share of rows whose labels are all right (known cells only), as everywhere in scikit-learn.
 
+        A cell left open is not right, nor is a row with a label that `fit` has not seen.
         `manyhot.estimators.scorer` gives every other metric.
         """
-        form = self.form_of_fit
-        wanted, given = form.read(y), form.read(self.predict(X))
+        wanted = self.form_of_fit.read(y)
         check_consistent_length(X, y)
-        known = wanted.known_mask()
-        right = ((wanted.to_dense(unknown=0) == given.to_dense()) | ~known).all(axis=1)
-        return float(np.average(right, weights=sample_weight))
+        given = widened(self.predict_targets(X), wanted.width)
+        right = (wanted.to_dense(unknown=0) == given.to_dense()) | ~wanted.known_mask()
+        return float(np.average(right.all(axis=1), weights=sample_weight))
 
     @property
     def form_of_fit(self) -> LabelForm:
@@ -61,9 +72,9 @@ class LabelClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.form_
 
-    def _read(self, X: Any, y: Any, **checks: Any) -> tuple[Any, Targets]:
+    def _read(self, X: Any, y: Any, space: LabelSpace | None = None, **checks: Any) -> tuple[Any, Targets]:
         """Checked X and y; sets the attributes that both give."""
-        targets, form = read_labels(y)
+        targets, form = read_labels(y, space)
         X = validate_data(self, X, **checks)
         check_consistent_length(X, targets.positives.indptr[1:])
         self.form_, self.classes_ = form, form.classes

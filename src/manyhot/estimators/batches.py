@@ -14,6 +14,7 @@ from manyhot import _check
 from manyhot.errors import InputError
 from manyhot.estimators.forms import read_labels
 from manyhot.estimators.imbalance import label_table
+from manyhot.estimators.seeds import seed_of
 from manyhot.labels import Targets
 
 
@@ -29,7 +30,7 @@ class LabelAwareBatches:
         batch_size: rows in a batch.
         power: 0 draws labels as often as they occur, 1 all alike.
         batches: in an epoch; None is as many as the rows fill.
-        random_state: integer seed.
+        random_state: seed of the draws: an integer, a RandomState or None.
 
     Example:
         >>> batches = LabelAwareBatches([["a"]] * 90 + [["b"]] * 10, batch_size=50)
@@ -44,7 +45,7 @@ class LabelAwareBatches:
         *,
         power: float = 1.0,
         batches: int | None = None,
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         _check.at_least("batch_size", batch_size, 1)
         _check.between("power", power, 0.0, 1.0)
@@ -53,7 +54,7 @@ class LabelAwareBatches:
             raise InputError("there are no rows to draw from")
         self.batch_size = batch_size
         self.batches = -(-len(self.targets) // batch_size) if batches is None else batches
-        self.random = np.random.default_rng(random_state)
+        self.random = np.random.default_rng(seed_of(random_state))
         self.chances = _row_chances(self.targets, power)
 
     def __len__(self) -> int:

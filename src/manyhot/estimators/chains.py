@@ -17,9 +17,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from manyhot import _check
 from manyhot._typing import BoolArray
-from manyhot.errors import OptionError
-from manyhot.estimators.adapter import label_scores
+from manyhot.errors import InputError, OptionError
 from manyhot.estimators.base import LabelClassifier
+from manyhot.estimators.label_scores import label_scores
+from manyhot.estimators.seeds import seed_of
+from manyhot.labels import Targets
 
 
 class ProbabilisticChain(MetaEstimatorMixin, LabelClassifier):
@@ -35,7 +37,7 @@ class ProbabilisticChain(MetaEstimatorMixin, LabelClassifier):
         order: of the labels, "random" or column numbers (then of the first chain).
         decide: "marginal" assigns labels of probability >= 0.5; "mode" the likeliest whole set, which is best
             for exact match (the chains vote).
-        random_state: integer seed of the orders.
+        random_state: seed of the orders: an integer, a RandomState or None.
 
     Attributes:
         chains_: for each chain its order and its classifiers.
@@ -58,7 +60,7 @@ class ProbabilisticChain(MetaEstimatorMixin, LabelClassifier):
         beam: int = 8,
         order: Literal["random"] | Sequence[int] = "random",
         decide: str = "marginal",
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.estimator = estimator
         self.chains = chains
@@ -71,16 +73,22 @@ class ProbabilisticChain(MetaEstimatorMixin, LabelClassifier):
         """Fit one classifier a label and chain; rows whose label is unknown do not train its classifier.
 
         Raises:
-            InputError: y cannot be understood.
+            InputError: y cannot be understood, or the estimator has no predict_proba.
             OptionError: an order that is not one of the labels.
         """
         _check.one_of("decide", self.decide, ("marginal", "mode"))
         for name in ("chains", "beam"):
             _check.at_least(name, getattr(self, name), 1)
+        if not hasattr(self.estimator, "predict_proba"):
+            name = type(self.estimator).__name__
+            raise InputError(
+                f"a chain multiplies probabilities and {name} has no predict_proba; "
+                f"pass sklearn.calibration.CalibratedClassifierCV({name}())"
+            )
         X, targets = self._read(X, y, accept_sparse="csr")
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         truth, known = targets.assume_negative().to_dense(np.int64), targets.known_mask()
-        random = np.random.default_rng(self.random_state)
+        random = np.random.default_rng(seed_of(self.random_state))
         self.chains_ = []
         for number in range(self.chains):
             order = self._order(truth.shape[1], number, random)
@@ -102,15 +110,15 @@ class ProbabilisticChain(MetaEstimatorMixin, LabelClassifier):
         )
         return self._shared_out(total / len(sets))
 
-    def _decide(self, X: Any) -> BoolArray:
+    def _decide(self, X: Any) -> Targets:
         if self.decide == "marginal":
-            return self.predict_proba(X) >= 0.5
+            return Targets.from_dense(self.predict_proba(X) >= 0.5)
         sets, chances = self._sets(X)
         best = [
             each[np.arange(len(each)), chance.argmax(axis=1)]
             for each, chance in zip(sets, chances, strict=True)
         ]
-        return _most_voted(best, [chance.max(axis=1) for chance in chances])
+        return Targets.from_dense(_most_voted(best, [chance.max(axis=1) for chance in chances]))
 
     def _sets(self, X: Any) -> tuple[list[NDArray[np.int8]], list[NDArray[np.float64]]]:
         """Of each chain the sets that the beam kept, (rows, kept, labels), and their chances (rows, kept)."""

@@ -8,8 +8,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
 
 from manyhot import _check
-from manyhot._typing import BoolArray
 from manyhot.estimators.base import LabelClassifier
+from manyhot.labels import Targets
 
 STRATEGIES = ("prior", "zero", "top_k", "random")
 
@@ -57,16 +57,16 @@ class DummyManyHot(LabelClassifier):
         X = validate_data(self, X, reset=False, **_UNSEEN)
         return np.tile(self.prior_, (_num_samples(X), 1))
 
-    def _decide(self, X: Any) -> BoolArray:
+    def _decide(self, X: Any) -> Targets:
         chances = self.predict_proba(X)
-        if self.strategy == "random":
-            return check_random_state(self.random_state).random_sample(chances.shape) < chances
         decided = np.zeros(chances.shape, bool)
-        if self.strategy == "prior":
+        if self.strategy == "random":
+            decided = check_random_state(self.random_state).random_sample(chances.shape) < chances
+        elif self.strategy == "prior":
             decided[:, self.prior_ > 0.5] = True
         elif self.strategy == "top_k":
             decided[:, np.argsort(-self.prior_, kind="stable")[: self.k]] = True
-        return decided
+        return Targets.from_dense(decided)
 
     def _choose(self, X: Any) -> NDArray[np.int64]:
         chances = self.predict_proba(X)

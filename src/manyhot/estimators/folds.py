@@ -1,4 +1,4 @@
-"""Folds by number, by scikit-learn splitter or by their rows, as the fold of every row."""
+"""Which rows count, and the fold of each: by number of folds, by scikit-learn splitter or by rows."""
 
 from numbers import Integral
 from typing import Any
@@ -48,3 +48,32 @@ def fold_of_rows(cv: Any, X: Any, y: Any, seed: int, **split: Any) -> NDArray[np
     if (fold < 0).any():
         raise InputError(f"cv never tests row {int(np.argmax(fold < 0))}; use folds that cover every row")
     return fold
+
+
+def weights_and_rows(sample_weight: Any, X: Any) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Checked weights (rows,), 1 without any, and the rows whose weight is above 0.
+
+    Only these may be learned from, drawn, folded or tuned on: to give a row of weight 0 is to leave it out.
+
+    Raises:
+        InputError: no weight is above 0.
+        ValueError: weights that are not one number >= 0 a row.
+    """
+    from sklearn.utils.validation import _check_sample_weight
+
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    rows = np.flatnonzero(weight)
+    if len(weight) and not len(rows):
+        raise InputError("every row has sample_weight 0; give at least one row a weight")
+    return weight, rows
+
+
+def folds_of_part(cv: Any, rows: NDArray[np.intp]) -> Any:
+    """The same folds for some of the rows; where `cv` is a list of rows, these are numbered anew."""
+    if isinstance(cv, (Integral, str)) or hasattr(cv, "split"):
+        return cv
+    pairs = [tuple(np.asarray(side) for side in pair) for pair in cv]
+    place = np.full(1 + max(int(side.max(initial=0)) for pair in pairs for side in pair), -1)
+    inside = rows[rows < len(place)]
+    place[inside] = np.arange(len(inside))
+    return [tuple(place[side][place[side] >= 0] for side in pair) for pair in pairs]

@@ -16,6 +16,8 @@ from manyhot import _check
 from manyhot._typing import BoolArray
 from manyhot.errors import InputError
 from manyhot.estimators.base import LabelClassifier
+from manyhot.estimators.folds import weights_and_rows
+from manyhot.labels import Targets
 
 
 class MLkNN(LabelClassifier):
@@ -47,8 +49,14 @@ class MLkNN(LabelClassifier):
         self.metric = metric
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any) -> "MLkNN":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLkNN":
         """Count, for each label, how many neighbours of rows with and without it have it.
+
+        Args:
+            X: rows, dense or sparse.
+            y: label sets in any form.
+            sample_weight: (rows,) how much a row counts as an example of its neighbours' vote. In the vote
+                itself all neighbours are alike; rows of weight 0 are left out of both.
 
         Raises:
             InputError: fewer rows than neighbours, or unknown cells.
@@ -58,20 +66,23 @@ class MLkNN(LabelClassifier):
         X, targets = self._read(X, y, accept_sparse="csr")
         if targets.has_unknown:
             raise InputError("ML-kNN cannot leave unknown cells out; drop rows, or assume_negative()")
-        rows = len(targets)
-        if rows <= self.k:
-            raise InputError(f"n_samples={rows} rows are too few for k={self.k} neighbours of each; lower k")
+        weight, rows = weights_and_rows(sample_weight, X)
+        if len(rows) < len(weight):
+            X, targets, weight = X[rows], targets.rows(rows), weight[rows]
+        if len(rows) <= self.k:
+            raise InputError(
+                f"n_samples={len(rows)} rows are too few for k={self.k} neighbours of each; lower k"
+            )
         self.neighbours_ = NearestNeighbors(n_neighbors=self.k, metric=self.metric, n_jobs=self.n_jobs).fit(X)
         self.labels_ = csr_array(targets.positives, dtype=np.float64)
         counts = self._counts(self.neighbours_.kneighbors(return_distance=False))
         truth = targets.to_dense(bool)
-        with_label = _tallies(counts, truth, self.k)
-        without = _tallies(counts, ~truth, self.k)
-        s = self.smoothing
-        positives = truth.sum(axis=0)
-        self.prior_ = (s + positives) / (2 * s + rows)
+        with_label = _tallies(counts, truth, self.k, weight)
+        without = _tallies(counts, ~truth, self.k, weight)
+        s, total, positives = self.smoothing, weight.sum(), weight @ truth
+        self.prior_ = (s + positives) / (2 * s + total)
         like = (s + with_label) / (s * (self.k + 1) + positives[:, None])
-        unlike = (s + without) / (s * (self.k + 1) + (rows - positives)[:, None])
+        unlike = (s + without) / (s * (self.k + 1) + (total - positives)[:, None])
         odds = self.prior_[:, None] * like
         self.chance_ = odds / (odds + (1 - self.prior_[:, None]) * unlike)
         return self
@@ -83,8 +94,8 @@ class MLkNN(LabelClassifier):
         counts = self._counts(self.neighbours_.kneighbors(X, return_distance=False))
         return self._shared_out(self.chance_[np.arange(len(self.classes_)), counts])
 
-    def _decide(self, X: Any) -> BoolArray:
-        return self.predict_proba(X) > 0.5
+    def _decide(self, X: Any) -> Targets:
+        return Targets.from_dense(self.predict_proba(X) > 0.5)
 
     def _counts(self, neighbours: NDArray[np.intp]) -> NDArray[np.int64]:
         """How many of each row's neighbours have each label, (rows, labels)."""
@@ -103,6 +114,9 @@ class MLkNN(LabelClassifier):
         return tags
 
 
-def _tallies(counts: NDArray[np.int64], mask: BoolArray, k: int) -> NDArray[np.int64]:
-    """(labels, k + 1): of the rows in the mask, how many have each number of neighbours with the label."""
-    return np.stack([np.bincount(counts[mask[:, j], j], minlength=k + 1) for j in range(counts.shape[1])])
+def _tallies(
+    counts: NDArray[np.int64], mask: BoolArray, k: int, weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(labels, k + 1): of the rows in the mask, the weight with each number of neighbours with the label."""
+    found = [np.bincount(counts[own, j], weight[own], k + 1) for j, own in enumerate(mask.T)]
+    return np.stack(found).astype(np.float64)  # without a row in it NumPy counts in integers

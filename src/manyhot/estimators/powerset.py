@@ -13,9 +13,10 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from manyhot import _check
-from manyhot._typing import BoolArray
 from manyhot.errors import InputError
 from manyhot.estimators.base import LabelClassifier
+from manyhot.estimators.seeds import seed_of
+from manyhot.labels import Targets
 
 
 class LabelPowerset(MetaEstimatorMixin, LabelClassifier):
@@ -58,10 +59,11 @@ class LabelPowerset(MetaEstimatorMixin, LabelClassifier):
         X = validate_data(self, X, reset=False, accept_sparse="csr")
         return self._shared_out(_set_chances(self.estimator_, self.sets_, X) @ self.sets_.astype(np.float64))
 
-    def _decide(self, X: Any) -> BoolArray:
+    def _decide(self, X: Any) -> Targets:
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr")
-        return self.sets_[_set_chances(self.estimator_, self.sets_, X).argmax(axis=1)] > 0
+        chosen = _set_chances(self.estimator_, self.sets_, X).argmax(axis=1)
+        return Targets.from_dense(self.sets_[chosen])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -77,7 +79,7 @@ class RAkEL(MetaEstimatorMixin, LabelClassifier):
         k: labels in each powerset.
         models: number of powersets; None is twice the labels. With `disjoint` each label is in one.
         disjoint: share the labels out instead of drawing overlapping sets (RAkELd).
-        random_state: integer seed of the draws.
+        random_state: seed of the draws: an integer, a RandomState or None.
 
     Attributes:
         models_: (columns, sets, classifier) of each powerset.
@@ -92,7 +94,7 @@ class RAkEL(MetaEstimatorMixin, LabelClassifier):
         k: int = 3,
         models: int | None = None,
         disjoint: bool = False,
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.estimator = estimator
         self.k = k
@@ -127,8 +129,8 @@ class RAkEL(MetaEstimatorMixin, LabelClassifier):
             asked[columns] += 1
         return self._shared_out(total / asked)
 
-    def _decide(self, X: Any) -> BoolArray:
-        return self.predict_proba(X) > 0.5
+    def _decide(self, X: Any) -> Targets:
+        return Targets.from_dense(self.predict_proba(X) > 0.5)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -137,7 +139,7 @@ class RAkEL(MetaEstimatorMixin, LabelClassifier):
 
     def _draws(self, labels: int) -> list[NDArray[np.intp]]:
         """Columns of each powerset; every label is in one at least."""
-        random = np.random.default_rng(self.random_state)
+        random = np.random.default_rng(seed_of(self.random_state))
         k = min(self.k, labels)
         parts = -(-labels // k)
         shuffled = np.array_split(random.permutation(labels), parts)

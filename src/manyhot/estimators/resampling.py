@@ -15,8 +15,9 @@ from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 
 from manyhot import _check
 from manyhot.errors import InputError
-from manyhot.estimators.forms import LabelForm, read_labels
+from manyhot.estimators.forms import read_labels
 from manyhot.estimators.imbalance import concurrence, imbalance, label_table, mean_imbalance
+from manyhot.estimators.seeds import seed_of
 from manyhot.labels import Targets
 
 
@@ -46,7 +47,7 @@ class Resampler(BaseEstimator):
             raise InputError("labels are counted to resample; assume_negative() says what unknown cells are")
         X, after = self._resampled(X, targets)
         self.table_ = label_table(targets, after, form.classes.tolist())
-        return X, _written(after, form, X)
+        return X, form.write(after, X)
 
     @abstractmethod
     def _resampled(self, X: Any, targets: Targets) -> tuple[Any, Targets]: ...
@@ -57,16 +58,16 @@ class MLROS(Resampler):
 
     Args:
         share: of the rows, at most so many clones are added, > 0.
-        random_state: integer seed.
+        random_state: seed of the draws: an integer, a RandomState or None.
     """
 
-    def __init__(self, share: float = 0.25, *, random_state: int = 0) -> None:
+    def __init__(self, share: float = 0.25, *, random_state: Any = 0) -> None:
         self.share = share
         self.random_state = random_state
 
     def _resampled(self, X: Any, targets: Targets) -> tuple[Any, Targets]:
         _check.at_least("share", self.share, 0.0)
-        random = np.random.default_rng(self.random_state)
+        random = np.random.default_rng(seed_of(self.random_state))
         mean, counts = mean_imbalance(targets), targets.label_counts().astype(float)
         bags = _bags(targets, np.flatnonzero(_rare(targets)))
         added: list[int] = []
@@ -88,16 +89,16 @@ class MLRUS(Resampler):
 
     Args:
         share: of the rows, at most so many are dropped, in [0, 1].
-        random_state: integer seed.
+        random_state: seed of the draws: an integer, a RandomState or None.
     """
 
-    def __init__(self, share: float = 0.25, *, random_state: int = 0) -> None:
+    def __init__(self, share: float = 0.25, *, random_state: Any = 0) -> None:
         self.share = share
         self.random_state = random_state
 
     def _resampled(self, X: Any, targets: Targets) -> tuple[Any, Targets]:
         _check.between("share", self.share, 0.0, 1.0)
-        random = np.random.default_rng(self.random_state)
+        random = np.random.default_rng(seed_of(self.random_state))
         rare = _rare(targets)
         mean, counts = mean_imbalance(targets), targets.label_counts().astype(float)
         kept = targets.columns(rare).row_counts() > 0
@@ -128,10 +129,10 @@ class MLSMOTE(Resampler):
 
     Args:
         k: neighbours, >= 1.
-        random_state: integer seed.
+        random_state: seed of the draws: an integer, a RandomState or None.
     """
 
-    def __init__(self, k: int = 5, *, random_state: int = 0) -> None:
+    def __init__(self, k: int = 5, *, random_state: Any = 0) -> None:
         self.k = k
         self.random_state = random_state
 
@@ -141,7 +142,7 @@ class MLSMOTE(Resampler):
 
         _check.at_least("k", self.k, 1)
         numbers: Any = check_array(X, accept_sparse=["csr"])  # type: ignore[arg-type]
-        random = np.random.default_rng(self.random_state)
+        random = np.random.default_rng(seed_of(self.random_state))
         made, origins, labels = [], [], []
         for rows in _bags(targets, np.flatnonzero(_rare(targets))).values():
             if len(rows) < 2:
@@ -211,7 +212,3 @@ def _between(first: Any, second: Any, part: NDArray[np.float64]) -> Any:
 
 def _like(numbers: Any, X: Any) -> Any:
     return type(X)(numbers, columns=X.columns) if hasattr(X, "columns") else numbers
-
-
-def _written(targets: Targets, form: LabelForm, X: Any) -> Any:
-    return form.write(targets.to_dense(bool), X)

@@ -7,15 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from manyhot import _check
-from manyhot._typing import BoolArray
 from manyhot.data import stratify
-from manyhot.decide import Rule, rule_for
+from manyhot.decide import Decision, Rule
 from manyhot.errors import InputError, OptionError
 from manyhot.estimators.base import LabelClassifier
+from manyhot.estimators.folds import weights_and_rows
 from manyhot.estimators.forms import read_labels
+from manyhot.estimators.rules import fitted_rule, row_ids
+from manyhot.estimators.seeds import seed_of
 from manyhot.labels import LabelSpace, Targets
 from manyhot.losses import losses_for
 from manyhot.losses.base import MultiLabelLoss
@@ -30,7 +32,8 @@ class ManyHotClassifier(LabelClassifier):
         encoder: "auto" (tables: mlp; texts and sparse matrices: linear), a name in
             `manyhot.models.ENCODERS`, or a torch module, of which each fit trains a copy.
         loss: a name in `manyhot.losses.LOSSES`, with arguments if need be: "asl(gamma_neg=2)"; a loss.
-        goal: what the cuts are tuned for: a goal of `manyhot.decide`, or one for each label.
+        goal: what the cuts are tuned for: a goal of `manyhot.decide`, or one for each label. None is the
+            rule's own, for cuts f1_macro.
         rule: a rule of `manyhot.decide`; None is a cut for each label, and what groups and rules ask for.
         space: labels with groups, parents or rules; None takes independent labels from y.
         pos_weight: "balanced", "sqrt", "effective", (labels,) or {name: weight}.
@@ -43,11 +46,12 @@ class ManyHotClassifier(LabelClassifier):
         batch_size: rows in a step; None is chosen for the inputs.
         learning_rate: at its highest; None is chosen for the inputs.
         training: further fields of `manyhot.train.TrainOptions`.
-        random_state: integer seed of split, weights and order.
+        random_state: seed of split, weights and order: an integer, a RandomState or None.
 
     Attributes:
         model_: the trained `manyhot.models.Model`.
-        rule_: the fitted rule, None with `valid=0` and for a vector of classes.
+        rule_: the fitted rule, None with `valid=0` and for a vector of classes. It remembers its rows by the
+            index of X, if that is a DataFrame, else by their number.
         history_: of the training.
 
     Example:
@@ -57,13 +61,14 @@ class ManyHotClassifier(LabelClassifier):
     """
 
     model_: Model
+    rule_: Decision | None
 
     def __init__(
         self,
         encoder: Any = "auto",
         *,
         loss: Any = "bce",
-        goal: Any = "f1_macro",
+        goal: Any = None,
         rule: Rule | None = None,
         space: LabelSpace | None = None,
         pos_weight: Any = None,
@@ -75,7 +80,7 @@ class ManyHotClassifier(LabelClassifier):
         batch_size: int | None = None,
         learning_rate: float | None = None,
         training: Mapping[str, Any] | None = None,
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.encoder = encoder
         self.loss = loss
@@ -101,7 +106,7 @@ class ManyHotClassifier(LabelClassifier):
                 of `manyhot.data`.
             y: label sets in any form; unknown cells (NaN) take part in nothing. Names must be those of
                 `space`, if there is one.
-            sample_weight: (rows,) weight of each row's loss.
+            sample_weight: (rows,) weight of each row, in the loss and in tuning; rows of 0 are left out.
 
         Raises:
             InputError: y cannot be understood, or there are too few rows.
@@ -109,21 +114,29 @@ class ManyHotClassifier(LabelClassifier):
         """
         _check.between("valid", self.valid, 0.0, 0.9)
         inputs, targets, space = self._inputs_and_targets(X, y)
-        weight = None if sample_weight is None else _weights(sample_weight, len(targets))
-        inside, outside = self._parted(targets, weight)
-        model = self._fresh(inputs.take(inside), targets.rows(inside), space)
+        weight, rows = weights_and_rows(sample_weight, np.empty((len(targets), 1)))
+        seed = seed_of(self.random_state)
+        inside, outside = self._parted(targets, rows, seed)
+        model = self._fresh(inputs.take(inside), targets.rows(inside), space, seed)
         loss = losses_for(space, self.loss, targets.rows(inside), pos_weight=self.pos_weight)
-        if weight is not None:
+        if sample_weight is not None:
             _weigh(loss, weight[inside])
         held = (inputs.take(outside), targets.rows(outside)) if len(outside) else (None, None)
         self.history_ = train(
-            model, inputs.take(inside), targets.rows(inside), *held, loss=loss, options=self._options()
+            model, inputs.take(inside), targets.rows(inside), *held, loss=loss, options=self._options(seed)
         )
         self.model_, self.rule_ = model, None
         self.n_iter_ = max(1, len(self.history_.records) - 1)
         if len(outside) and not self.form_.exclusive:
-            rule = self.rule if self.rule is not None else rule_for(space)
-            self.rule_ = rule.fit(model.scores(held[0]), held[1], space=space, goal=self.goal)
+            self.rule_ = fitted_rule(
+                self.rule,
+                model.scores(held[0]),
+                targets.rows(outside),
+                space,
+                goal=self.goal,
+                weight=weight[outside],
+                rows=row_ids(X)[outside],
+            )
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
@@ -140,30 +153,30 @@ class ManyHotClassifier(LabelClassifier):
             return logits[:, 1] - logits[:, 0]
         return logits
 
-    def _decide(self, X: Any) -> BoolArray:
+    def _decide(self, X: Any) -> Targets:
         scores = self.predict_proba(X)
-        if self.rule_ is not None:
-            return self.rule_.decide(scores).to_dense(bool)
-        return scores > 0.5
+        return Targets.from_dense(scores > 0.5) if self.rule_ is None else self.rule_.decide(scores)
 
     def _inputs_and_targets(self, X: Any, y: Any) -> tuple[Any, Targets, LabelSpace]:
-        targets, form = read_labels(y)
-        inputs = _raw_inputs(X) if _is_raw(X) else _numbers(validate_data(self, X, **_CHECKS))
+        targets, form = read_labels(y, self.space)
+        inputs = self._inputs_of_fit(X)
         check_consistent_length(targets.positives.indptr[1:], np.empty(len(inputs)))
-        space = form.space
-        if self.space is not None:
-            if form.kind == "names":
-                targets = self.space.encode(y)
-            self.space.require_width(targets)
-            space = self.space
-            form = type(form)(form.kind, np.array(space.names), form.dtype, form.container)
         if form.exclusive and len(form.classes) < 2:
             raise InputError("y has one class; a classifier wants two or more")
         self.form_, self.classes_ = form, form.classes
-        return inputs, targets, space
+        return inputs, targets, form.space
+
+    def _inputs_of_fit(self, X: Any) -> Any:
+        if not _is_raw(X):
+            return _numbers(validate_data(self, X, **_CHECKS))
+        if hasattr(X, "columns"):
+            validate_data(self, X, skip_check_array=True)  # names and number of columns are kept all the same
+        return _raw_inputs(X)
 
     def _inputs(self, X: Any) -> Any:
         if _is_raw(X):
+            if hasattr(X, "columns"):
+                validate_data(self, X, reset=False, skip_check_array=True)
             return _raw_inputs(X)
         X = validate_data(self, X, reset=False, **_CHECKS)
         sparse = self.model_.preparation.reads == "sparse"
@@ -172,20 +185,19 @@ class ManyHotClassifier(LabelClassifier):
         return _numbers(X)
 
     def _parted(
-        self, targets: Targets, weight: NDArray[np.float64] | None
+        self, targets: Targets, rows: NDArray[np.intp], seed: int
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Rows that train, and rows that choose the epoch and tune the cuts. Rows of weight 0 do neither."""
-        rows = np.arange(len(targets)) if weight is None else np.flatnonzero(weight > 0)
+        """Of the rows that count, those that train and those that choose the epoch and tune the cuts."""
         if not self.valid:
             return rows, rows[:0]
         if len(rows) < 3:
             raise InputError(
                 f"n_samples={len(rows)} is too few to hold out valid={self.valid}; valid=0 trains on all"
             )
-        part = stratify(targets.rows(rows), (1 - self.valid, self.valid), seed=self.random_state).part
+        part = stratify(targets.rows(rows), (1 - self.valid, self.valid), seed=seed).part
         return rows[part == 0], rows[part == 1]
 
-    def _fresh(self, inputs: Any, targets: Targets, space: LabelSpace) -> Model:
+    def _fresh(self, inputs: Any, targets: Targets, space: LabelSpace, seed: int) -> Model:
         from copy import deepcopy
 
         encoder = self.encoder if isinstance(self.encoder, str) else deepcopy(self.encoder)
@@ -197,13 +209,13 @@ class ManyHotClassifier(LabelClassifier):
             encoder_options=self.encoder_options,
             preparation=self.preparation,
             preparation_options=self.preparation_options,
-            seed=self.random_state,
+            seed=seed,
         )
 
-    def _options(self) -> TrainOptions:
+    def _options(self, seed: int) -> TrainOptions:
         named = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
         given = {name: value for name, value in named.items() if value is not None}
-        return TrainOptions.from_dict({"seed": self.random_state, **given, **dict(self.training or {})})
+        return TrainOptions.from_dict({"seed": seed, **given, **dict(self.training or {})})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -260,12 +272,6 @@ def _numbers(X: Any) -> Any:
     import polars as pl
 
     return Columns(pl.DataFrame({name: X[:, column] for column, name in enumerate(names)}))
-
-
-def _weights(sample_weight: Any, rows: int) -> NDArray[np.float64]:
-    return _check_sample_weight(
-        sample_weight, np.empty((rows, 1)), dtype=np.float64, ensure_non_negative=True
-    )
 
 
 def _weigh(loss: Any, weight: NDArray[np.float64]) -> None:

@@ -4,28 +4,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.utils import check_consistent_length, indexable
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_method_params, check_is_fitted
 
-from manyhot._typing import BoolArray
-from manyhot.decide import Decision, Rule, rule_for
+from manyhot.decide import Decision, Rule
 from manyhot.errors import InputError
-from manyhot.estimators.adapter import (
-    _has,
-    _multi_label_tags,
-    copy_features_seen,
-    label_scores,
-    plain_matrix,
-    scoring_method,
-)
-from manyhot.estimators.folds import fold_of_rows
-from manyhot.estimators.forms import LabelForm, read_labels
-from manyhot.estimators.strongest import strongest
+from manyhot.estimators.cross_fit import cross_fitted
+from manyhot.estimators.folds import fold_of_rows, folds_of_part, weights_and_rows
+from manyhot.estimators.forms import read_labels
+from manyhot.estimators.label_scores import plain_matrix, scoring_method
+from manyhot.estimators.rules import fitted_rule, row_ids
+from manyhot.estimators.seeds import seed_of
+from manyhot.estimators.wrapper import LabelSetWrapper, scored_by
+from manyhot.labels import LabelSpace, Targets
 
 
-class ThresholdTuned(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class ThresholdTuned(LabelSetWrapper):
     """A classifier of label sets whose cuts are tuned on cross-fitted scores.
 
     Each row is scored by a clone that was fitted without its fold; the rule is tuned on these scores; the
@@ -33,17 +29,22 @@ class ThresholdTuned(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     Args:
         estimator: any classifier of 0/1 matrices with predict_proba or decision_function.
-        goal: what the cuts are tuned for: a goal of `manyhot.decide`, or one for each label.
+        goal: what the cuts are tuned for: a goal of `manyhot.decide`, or one for each label. None is the
+            rule's own, for cuts f1_macro.
         cv: number of folds, a splitter, (training, test) rows, or "prefit": the estimator is fitted already,
             and the rows given to `fit` are new to it.
-        rule: a rule of `manyhot.decide`; None is a cut for each label.
+        rule: a rule of `manyhot.decide`; None is a cut for each label, and what the groups, parents and rules
+            of `space` ask for.
         method: "auto", "predict_proba" or "decision_function".
         n_jobs: folds that run at once, as in joblib.
-        random_state: seed of the folds.
+        random_state: seed of the folds: an integer, a RandomState or None.
+        space: labels with groups, parents or rules, which decisions then obey; None takes independent labels
+            from y.
 
     Attributes:
         estimator_: the fitted estimator.
-        rule_: the fitted rule.
+        rule_: the fitted rule. It remembers its rows by the index of X, if that is a DataFrame, else by their
+            number.
         cuts_: (labels,) where the rule has cuts.
         classes_: (labels,) names of the labels.
 
@@ -56,18 +57,18 @@ class ThresholdTuned(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """
 
     rule_: Decision
-    form_: LabelForm
 
     def __init__(
         self,
         estimator: Any,
         *,
-        goal: Any = "f1_macro",
+        goal: Any = None,
         cv: Any = 5,
         rule: Rule | None = None,
         method: str = "auto",
         n_jobs: int | None = None,
-        random_state: int = 0,
+        random_state: Any = 0,
+        space: LabelSpace | None = None,
     ) -> None:
         self.estimator = estimator
         self.goal = goal
@@ -76,6 +77,7 @@ class ThresholdTuned(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.method = method
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.space = space
 
     def fit(self, X: Any, y: Any, **fit_params: Any) -> "ThresholdTuned":
         """Cross-fit, tune, fit on all rows.
@@ -84,129 +86,67 @@ class ThresholdTuned(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             X: rows, as the estimator takes them.
             y: label sets in any form; unknown cells are negative to the estimator, and unknown to the rule.
             fit_params: sample_weight, groups for the splitter, and whatever else is routed to the estimator;
-                values with one entry a row are cut with the folds.
+                values with one entry a row are cut with the folds. Weights count for the rule too, and rows
+                of weight 0 are left out.
 
         Raises:
             InputError: y is a vector of classes, or an estimator that does not score.
+            OptionError: a goal for a rule that has its own.
         """
         (X,) = indexable(X)
-        targets, form = read_labels(y)
+        targets, form = read_labels(y, self.space)
         check_consistent_length(X, targets.positives.indptr[1:])
         if form.exclusive:
             raise InputError("cuts are for label sets; y is a vector of classes, of which arg-max takes one")
         routed, split = self._routed(fit_params)
-        matrix = plain_matrix(targets)
+        ids, cv = row_ids(X), self.cv
+        weight, rows = weights_and_rows(_weight_of(routed), X)
+        if len(rows) < len(weight):
+            routed, split = (_check_method_params(X, params=each, indices=rows) for each in (routed, split))
+            X, targets, weight, ids = _safe_indexing(X, rows), targets.rows(rows), weight[rows], ids[rows]
+            cv = folds_of_part(cv, rows)
         self.form_, self.classes_ = form, form.classes
-        if isinstance(self.cv, str) and self.cv == "prefit":
+        if isinstance(cv, str) and cv == "prefit":
             check_is_fitted(self.estimator)
-            self.estimator_ = self.estimator
-            scores = self._scores(self.estimator_, X)
+            self._keep(self.estimator)
+            scores = self._scores(X, self._method(self.estimator))
         else:
-            fold = fold_of_rows(self.cv, X, matrix, self.random_state, **split)
-            scores = self._cross_fitted(X, matrix, fold, routed)
-            self.estimator_ = self._clone().fit(X, matrix, **routed)
-        space = form.space
-        rule = self.rule if self.rule is not None else rule_for(space)
-        self.rule_ = rule.fit(strongest(scores, targets), targets, space=space, goal=self.goal)
-        self.cuts_ = getattr(self.rule_, "cuts", np.full(len(space), np.nan))
-        copy_features_seen(self.estimator_, self)
+            matrix = plain_matrix(targets, self.estimator)
+            fold = fold_of_rows(cv, X, matrix, seed_of(self.random_state), **split)
+            method = None if self.method == "auto" else self.method
+            scores = cross_fitted(
+                self.estimator, X, matrix, fold, method=method, fit_params=routed, n_jobs=self.n_jobs
+            )
+            fresh: Any = clone(self.estimator)
+            self._keep(fresh.fit(X, matrix, **routed))
+        self.rule_ = fitted_rule(
+            self.rule, scores, targets, form.space, goal=self.goal, weight=weight, rows=ids
+        )
+        self.cuts_ = getattr(self.rule_, "cuts", np.full(len(form.space), np.nan))
         return self
 
-    def predict(self, X: Any) -> Any:
-        """Label sets in the form that y had in `fit`."""
-        return self.form_of_fit.write(self._decide(X), X)
-
-    @available_if(_has("predict_proba"))
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    @available_if(scored_by("predict_proba"))
+    def predict_proba(self, X: Any) -> NDArray[Any]:  # type: ignore[override]
         """The estimator's probabilities, (rows, labels)."""
         check_is_fitted(self)
-        return label_scores(self.estimator_, X, len(self.classes_), "predict_proba")
+        return self._scores(X, "predict_proba")
 
-    @available_if(_has("predict_proba", "decision_function"))
+    @available_if(scored_by("predict_proba", "decision_function"))
     def decision_function(self, X: Any) -> NDArray[Any]:
         """The scores that the rule decides on, (rows, labels)."""
         check_is_fitted(self)
-        return self._scores(self.estimator_, X)
+        return self._scores(X, self._method(self.estimator_))
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Share of rows whose labels are all right."""
-        wanted = self.form_of_fit.read(y)
-        right = wanted.positives.toarray() == self._decide(X)
-        return float(np.average((right | ~wanted.known_mask()).all(axis=1), weights=sample_weight))
+    def _method(self, fitted: Any) -> str:
+        return scoring_method(fitted) if self.method == "auto" else self.method
 
-    @property
-    def form_of_fit(self) -> LabelForm:
-        """How y was given to `fit`."""
-        check_is_fitted(self)
-        return self.form_
-
-    def get_metadata_routing(self) -> Any:
-        """Which metadata goes where: to the estimator's fit, and to the splitter."""
-        from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-
-        router = MetadataRouter(owner=type(self).__name__).add(
-            estimator=self.estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit")
-        )
-        if hasattr(self.cv, "get_metadata_routing"):
-            router.add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
-        return router
-
-    def _routed(self, fit_params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Arguments of the estimator's fit, and of the splitter's split."""
-        from sklearn import get_config
-        from sklearn.utils.metadata_routing import process_routing
-
-        if get_config()["enable_metadata_routing"]:
-            routed: Any = process_routing(self, "fit", **fit_params)
-            splits = hasattr(self.cv, "get_metadata_routing")
-            return dict(routed.estimator.fit), dict(routed.splitter.split) if splits else {}
-        given = dict(fit_params)
-        groups = given.pop("groups", None)
-        return given, {} if groups is None else {"groups": groups}
-
-    def _cross_fitted(
-        self, X: Any, matrix: NDArray[np.int64], fold: NDArray[np.int64], routed: dict[str, Any]
-    ) -> NDArray[Any]:
-        from sklearn.utils.parallel import Parallel, delayed
-
-        numbers = range(int(fold.max()) + 1)
-        parts: Any = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fold_scores)(self, self._clone(), X, matrix, fold, number, routed) for number in numbers
-        )
-        scores = np.empty((len(matrix), len(self.classes_)), np.result_type(*(part.dtype for part in parts)))
-        for number, part in zip(numbers, parts, strict=True):
-            scores[fold == number] = part
-        return scores
-
-    def _clone(self) -> Any:
-        return clone(self.estimator)
-
-    def _scores(self, fitted: Any, X: Any) -> NDArray[Any]:
-        method = scoring_method(fitted) if self.method == "auto" else self.method
-        return label_scores(fitted, X, len(self.classes_), method)
-
-    def _decide(self, X: Any) -> BoolArray:
-        check_is_fitted(self)
-        return self.rule_.decide(self._scores(self.estimator_, X)).to_dense(bool)
-
-    def __sklearn_tags__(self) -> Any:
-        return _multi_label_tags(super().__sklearn_tags__(), self.estimator)
+    def _decide(self, X: Any) -> Targets:
+        return self.rule_.decide(self.decision_function(X))
 
 
-def _fold_scores(
-    tuned: ThresholdTuned,
-    estimator: Any,
-    X: Any,
-    matrix: NDArray[np.int64],
-    fold: NDArray[np.int64],
-    number: int,
-    routed: dict[str, Any],
-) -> NDArray[Any]:
-    """Scores of a fold's rows by a model of the others."""
-    from sklearn.utils import _safe_indexing
-    from sklearn.utils.validation import _check_method_params
-
-    inside, outside = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-    own = _check_method_params(X, params=routed, indices=inside)
-    fitted = estimator.fit(_safe_indexing(X, inside), matrix[inside], **own)
-    return tuned._scores(fitted, _safe_indexing(X, outside))
+def _weight_of(fit_params: dict[str, Any]) -> Any:
+    """Weights of the rows among the estimator's arguments; a pipeline's carry the name of their step."""
+    for name, value in fit_params.items():
+        if name == "sample_weight" or name.endswith("__sample_weight"):
+            return value
+    return None
