@@ -151,6 +151,11 @@ def test_probabilities_of_margins_are_scaled_on_rows_not_trained_on():
     )
 
 
+def test_too_few_rows_for_folds_are_refused():
+    with pytest.raises(InputError, match="n_samples=2 cannot be parted into cv=3 folds; give a lower cv"):
+        adapt(RidgeClassifier()).fit([[0.0], [1.0]], [[1, 0], [0, 1]])
+
+
 def test_frozen_estimators_stay_as_they_are(data):
     X, y = data
     stacked = clone(STACKED[0]).fit(X[:100], y[:100])

@@ -47,6 +47,13 @@ def test_labels_are_found_by_name_whatever_form_they_come_in(data, given, asked)
         assert scorer("exact")(model, X[50:], each) == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize("series", [pd.Series, pl.Series])
+def test_a_series_of_lists_is_rows_of_names(data, series):
+    X, y = data
+    names = as_names(y)
+    assert LinearManyHot().fit(X, series(names)).predict(X) == LinearManyHot().fit(X, names).predict(X)
+
+
 def test_predictions_are_polars_frames_where_y_was_one(data):
     X, y = data
     found = LinearManyHot().fit(X, as_polars(y)).predict(X)

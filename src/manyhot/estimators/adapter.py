@@ -108,8 +108,8 @@ class adapt(LabelSetWrapper):  # noqa: N801 - used as a verb
 
 def _folds(cv: Any, X: Any, targets: Targets, split: dict[str, Any]) -> NDArray[np.int64]:
     """Stratified where only their number is said, as each training part needs rows of each label."""
-    if isinstance(cv, Integral) and not split:
-        cv = MultilabelStratifiedKFold(max(2, min(int(cv), len(targets))))
+    if isinstance(cv, Integral) and not split and len(targets) >= cv:
+        cv = MultilabelStratifiedKFold(int(cv))
     return fold_of_rows(cv, X, targets, 0, **split)
 
 

@@ -277,6 +277,8 @@ def _are_names(y: Any) -> bool:
 
 
 def _rows(y: Any) -> list[Any]:
+    if hasattr(y, "to_list"):  # of a Series; that of polars holds further Series
+        return y.to_list()
     return y.tolist() if isinstance(y, np.ndarray) else list(y)
 
 

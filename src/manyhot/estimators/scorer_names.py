@@ -11,8 +11,8 @@ from typing import Any
 
 PREFIX = "manyhot_"
 
-# Where names are checked: scikit-learn's classes and functions of label sets. RFECV takes every string; those
-# that fit one binary model (LogisticRegressionCV, RidgeCV, TunedThresholdClassifierCV) have no use for ours.
+# Where names are checked. RFECV takes every string; what scores models of its own kind alone, such as
+# LogisticRegressionCV, RidgeClassifierCV and TunedThresholdClassifierCV, has no use for label sets.
 DOORS = {
     "sklearn.metrics": ("check_scoring",),
     "sklearn.model_selection": (
