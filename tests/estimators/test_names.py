@@ -1,5 +1,7 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,13 @@ def test_every_public_name_is_there():
         assert getattr(estimators, name) is not None
     with pytest.raises(AttributeError, match="LinearManyHat"):
         estimators.LinearManyHat  # noqa: B018
+
+
+def test_every_public_name_is_in_the_reference():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "estimators.md").read_text(encoding="utf-8")
+    assert [name for name in estimators.__all__ if f"`{name}" not in page] == []
+    documented = re.findall(r"^\| `(\w+)[^`|]*` \|", page, re.MULTILINE)
+    assert {name for name in documented if not hasattr(estimators, name)} <= {"Targets"}  # a form of y
 
 
 def test_the_linear_estimator_needs_no_torch():
