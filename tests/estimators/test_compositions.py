@@ -5,9 +5,11 @@ import itertools
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.multioutput import ClassifierChain
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import NearestNeighbors
@@ -180,3 +182,20 @@ def test_random_state_may_be_a_generator_or_none(data, state):
         RAkEL(DecisionTreeClassifier(), random_state=state),
     ):
         assert model.fit(X, y).predict(X).shape == y.shape
+
+
+def test_a_row_of_weight_0_is_a_row_left_out(data):
+    X, y = data
+    weight = np.where(np.arange(150) < 100, 1.0, 0.0)
+    y = np.column_stack([y, np.arange(150) >= 100]).astype(int)  # a label that only such rows have
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
+    for model in (ProbabilisticChain(tree), LabelPowerset(tree), RAkEL(tree), MLkNN(3)):
+        part = clone(model).fit(X, y, sample_weight=weight)
+        only = model.fit(X[:100], y[:100])
+        np.testing.assert_allclose(part.predict_proba(X), only.predict_proba(X))
+
+
+def test_a_classifier_with_a_cut_of_its_own_may_stand_in_a_chain(data):
+    X, y = data
+    cut = TunedThresholdClassifierCV(LogisticRegression(), cv=2)
+    assert ProbabilisticChain(cut, beam=2).fit(X, y).predict_proba(X).shape == y.shape

@@ -151,4 +151,4 @@ def test_open_cells_are_nan_and_unknown_and_no_list_of_names(data):
 def test_further_labels_are_negative():
     narrow = Targets.from_dense(np.array([[1.0, np.nan], [0, 1]]))
     np.testing.assert_array_equal(widened(narrow, 3).to_dense(), [[1, np.nan, 0], [0, 1, 0]])
-    assert widened(narrow, 2) is narrow
+    assert widened(narrow, 2) == narrow

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack, issparse
 from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from manyhot import _check
 from manyhot._typing import BoolArray
 from manyhot.errors import InputError, OptionError
 from manyhot.estimators.base import LabelClassifier
+from manyhot.estimators.folds import rows_that_count
 from manyhot.estimators.label_scores import label_scores
 from manyhot.estimators.seeds import seed_of
 from manyhot.labels import Targets
@@ -86,7 +87,7 @@ class ProbabilisticChain(MetaEstimatorMixin, LabelClassifier):
                 f"pass sklearn.calibration.CalibratedClassifierCV({name}())"
             )
         X, targets = self._read(X, y, accept_sparse="csr")
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        X, targets, weight = rows_that_count(X, targets, sample_weight)
         truth, known = targets.assume_negative().to_dense(np.int64), targets.known_mask()
         random = np.random.default_rng(seed_of(self.random_state))
         self.chains_ = []

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from manyhot import _check
 from manyhot.errors import InputError
+from manyhot.labels import Targets
 
 
 def fold_of_rows(cv: Any, X: Any, y: Any, seed: int, **split: Any) -> NDArray[np.int64]:
@@ -66,6 +67,14 @@ def weights_and_rows(sample_weight: Any, X: Any) -> tuple[NDArray[np.float64], N
     if len(weight) and not len(rows):
         raise InputError("every row has sample_weight 0; give at least one row a weight")
     return weight, rows
+
+
+def rows_that_count(X: Any, targets: Targets, sample_weight: Any) -> tuple[Any, Targets, Any]:
+    """The rows of X and of the targets whose weight is above 0, and these weights, None without any."""
+    weight, rows = weights_and_rows(sample_weight, X)
+    if len(rows) < len(weight):
+        X, targets, weight = X[rows], targets.rows(rows), weight[rows]
+    return X, targets, None if sample_weight is None else weight
 
 
 def folds_of_part(cv: Any, rows: NDArray[np.intp]) -> Any:

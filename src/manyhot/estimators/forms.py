@@ -159,9 +159,7 @@ def one_hot(codes: IntArray, width: int) -> Targets:
 
 
 def widened(targets: Targets, width: int) -> Targets:
-    """The same with further labels on the right, negative in every row."""
-    if targets.width == width:
-        return targets
+    """The same cells with further labels on the right, negative in every row."""
     shape = len(targets), width
     sides = [
         None if side is None else csr_array((side.data, side.indices, side.indptr), shape=shape)

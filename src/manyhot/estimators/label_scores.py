@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.ensemble import StackingClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -86,7 +87,8 @@ def plain_matrix(targets: Targets, estimator: Any) -> NDArray[np.int64]:
 
 
 def _is_search(estimator: Any) -> bool:
-    return hasattr(estimator, "refit") and hasattr(estimator, "estimator")
+    # those of other libraries need not be scikit-learn's, but have what is asked for once they are fitted
+    return isinstance(estimator, BaseSearchCV) or hasattr(estimator, "best_estimator_")
 
 
 def _mend(estimator: Any) -> str:

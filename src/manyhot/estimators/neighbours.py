@@ -16,7 +16,7 @@ from manyhot import _check
 from manyhot._typing import BoolArray
 from manyhot.errors import InputError
 from manyhot.estimators.base import LabelClassifier
-from manyhot.estimators.folds import weights_and_rows
+from manyhot.estimators.folds import rows_that_count
 from manyhot.labels import Targets
 
 
@@ -66,13 +66,11 @@ class MLkNN(LabelClassifier):
         X, targets = self._read(X, y, accept_sparse="csr")
         if targets.has_unknown:
             raise InputError("ML-kNN cannot leave unknown cells out; drop rows, or assume_negative()")
-        weight, rows = weights_and_rows(sample_weight, X)
-        if len(rows) < len(weight):
-            X, targets, weight = X[rows], targets.rows(rows), weight[rows]
-        if len(rows) <= self.k:
-            raise InputError(
-                f"n_samples={len(rows)} rows are too few for k={self.k} neighbours of each; lower k"
-            )
+        X, targets, weight = rows_that_count(X, targets, sample_weight)
+        rows = len(targets)
+        if rows <= self.k:
+            raise InputError(f"n_samples={rows} rows are too few for k={self.k} neighbours of each; lower k")
+        weight = np.ones(rows) if weight is None else weight
         self.neighbours_ = NearestNeighbors(n_neighbors=self.k, metric=self.metric, n_jobs=self.n_jobs).fit(X)
         self.labels_ = csr_array(targets.positives, dtype=np.float64)
         counts = self._counts(self.neighbours_.kneighbors(return_distance=False))

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from manyhot import _check
 from manyhot.errors import InputError
 from manyhot.estimators.base import LabelClassifier
+from manyhot.estimators.folds import rows_that_count
 from manyhot.estimators.seeds import seed_of
 from manyhot.labels import Targets
 
@@ -45,12 +46,12 @@ class LabelPowerset(MetaEstimatorMixin, LabelClassifier):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LabelPowerset":
         """Fit to label sets in any form; rows with an unknown cell are left out."""
         X, targets = self._read(X, y, accept_sparse="csr")
+        X, targets, weight = rows_that_count(X, targets, sample_weight)
         rows = np.flatnonzero(targets.known_mask().all(axis=1))
         if not len(rows):
             raise InputError("every row has an unknown cell; a powerset needs rows that are known in full")
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)[rows]
-        truth = targets.rows(rows).to_dense(np.int8)
-        self.sets_, self.estimator_ = _fit_sets(self.estimator, X[rows], truth, weight)
+        truth, own = targets.rows(rows).to_dense(np.int8), None if weight is None else weight[rows]
+        self.sets_, self.estimator_ = _fit_sets(self.estimator, X[rows], truth, own)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -106,7 +107,7 @@ class RAkEL(MetaEstimatorMixin, LabelClassifier):
         """Fit to label sets in any form; rows where one of its labels is unknown do not train a powerset."""
         _check.at_least("k", self.k, 1)
         X, targets = self._read(X, y, accept_sparse="csr")
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        X, targets, weight = rows_that_count(X, targets, sample_weight)
         known = targets.known_mask()
         truth = targets.assume_negative().to_dense(np.int8)
         self.models_ = []
