@@ -9,6 +9,7 @@ import torch
 from scipy.sparse import csr_array
 
 from manyhot.errors import InputError, ManyhotWarning, ShapeError
+from manyhot.kernels.pointwise import use_engine
 from manyhot.kernels.reduction import REDUCTIONS
 from manyhot.labels import Targets
 from manyhot.losses import LOSSES, Pointwise, describe, make_loss
@@ -335,6 +336,78 @@ def test_nan_logits_are_named(name):
     names = ["red", "blue", "dress", "jeans", "new"]
     with pytest.raises(InputError, match=r"1 of 35 logits are NaN: rows 2, labels 3 \('jeans'\)"):
         build(name, names=names)(logits, targets)
+
+
+PLACES = {"no positive": (0, 2), "all positive": (1, 3), "a positive": (2, 1), "a negative": (2, 2)}
+
+
+@every_loss
+@pytest.mark.parametrize("form", FORMS)
+def test_a_nan_logit_is_named_wherever_it_is_and_in_whatever_form_the_targets_are(name, form):
+    _, targets = batch()
+    targets[2, 1], targets[2, 2] = 1, 0
+    for row, label in PLACES.values():
+        logits = batch(dtype=torch.float32)[0]
+        logits[row, label] = torch.nan
+        for engine in ("torch", "numba"):
+            with (
+                use_engine(engine),
+                pytest.raises(InputError, match=f"1 of 35 logits are NaN: rows {row}, labels {label}"),
+            ):
+                build(name)(logits, FORMS[form](targets))
+
+
+@every_loss
+@pytest.mark.parametrize("form", FORMS)
+def test_many_nan_logits_are_named(name, form):
+    logits, targets = batch()
+    logits[:, 2:] = torch.nan
+    with pytest.raises(
+        InputError, match="21 of 35 logits are NaN: rows 0, 1, 2, 3, 4 and 2 more, labels 2, 3"
+    ):
+        build(name)(logits, FORMS[form](targets))
+
+
+@every_loss
+def test_a_nan_logit_of_an_unknown_cell_that_is_learned_from_is_named(name):
+    if LOSSES[name].ignores_unknown or name == "partial-bce":
+        pytest.skip("does not read it")
+    logits, targets = batch()
+    logits[2, 3], targets[2, 3] = torch.nan, torch.nan
+    for form in (targets, Targets.from_dense(targets.numpy())):
+        with pytest.raises(InputError, match="1 of 35 logits are NaN: rows 2, labels 3"):
+            build(name)(logits, form)
+
+
+@every_loss
+@pytest.mark.parametrize("form", ["float", "Targets"])
+def test_infinite_logits_count_as_very_large_ones_wherever_they_are(name, form):
+    _, targets = batch()
+    targets[2, 1], targets[2, 2] = 1, 0
+    given = FORMS[form](targets)
+    for place in PLACES.values():
+        for infinity in (torch.inf, -torch.inf):
+            logits = batch()[0]
+            logits[place] = infinity
+            large = torch.where(logits.isinf(), logits.sign() * 1e15, logits)
+            value, gradient = answer(build(name, **EXACT.get(name, {})), logits, given)
+            expected = answer(build(name, **EXACT.get(name, {})), large, given)
+            torch.testing.assert_close(value, expected[0])
+            others = ~logits.isinf()
+            torch.testing.assert_close(gradient[others], expected[1][others])
+            assert gradient.isfinite().all()
+
+
+@every_loss
+def test_what_a_loss_remembers_is_as_before_a_batch_of_nan(name):
+    logits, targets = batch()
+    loss = build(name)
+    loss(logits, targets)
+    before = copy.deepcopy(loss.state_dict())
+    with pytest.raises(InputError, match="35 of 35 logits are NaN"):
+        loss(torch.full_like(logits, torch.nan), targets)
+    for key, value in loss.state_dict().items():
+        torch.testing.assert_close(value, before[key], equal_nan=True)
 
 
 @every_loss

@@ -134,3 +134,10 @@ def test_abs_kl_clips_target_and_probability(epsilon):
 
 def test_abs_kl_of_a_negative_at_one_half():
     assert AbsKL()(torch.zeros(1, 1), torch.zeros(1, 1)).item() == pytest.approx(7.7, abs=0.02)
+
+
+def test_an_infinite_logit_in_a_row_without_positives_has_a_finite_gradient():
+    z = torch.tensor([[torch.inf, 0.0, 0.0, 100.0]], requires_grad=True)
+    CountDistribution(count_source="sum_sigmoid")(z, torch.zeros(1, 4)).backward()
+    p = torch.tensor([1.0, 0.5, 0.5, 1.0])
+    torch.testing.assert_close(z.grad, (p * (1 - p))[None])

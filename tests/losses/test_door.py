@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from manyhot.errors import InputError, ManyhotWarning, ShapeError
+from manyhot.errors import InputError, ShapeError
 from manyhot.labels import Targets
 from manyhot.losses import BCE
 
@@ -55,14 +55,56 @@ def test_a_torch_style_list_of_ids_of_full_width_is_understood():
     torch.testing.assert_close(BCE()(LOGITS, ids), BCE()(LOGITS, TARGETS))
 
 
-def test_a_model_that_ends_in_sigmoid_is_noticed_on_the_smallest_batch():
-    logits = torch.sigmoid(torch.zeros(1, 2, requires_grad=True))
-    with pytest.warns(ManyhotWarning, match="the model ends in Sigmoid"):
-        BCE()(logits, torch.zeros(1, 2))
+AMBIGUOUS = torch.tensor([[1, -1], [0, -1]])  # a list of one label a row, or a known cell in each row
 
 
-def test_a_fresh_head_of_equal_logits_is_not_taken_for_probabilities():
-    BCE(strict=True)(torch.zeros(10, 10), torch.zeros(10, 10))
+def test_integers_are_read_in_later_batches_as_in_those_before():
+    logits = torch.tensor([[0.5, -1.0], [2.0, 1.0]])
+    with pytest.raises(InputError, match="two ways"):
+        BCE()(logits, AMBIGUOUS)
+    loss = BCE()
+    loss(logits, torch.tensor([[0, -1], [-1, 1]]))  # no list ends before it begins
+    torch.testing.assert_close(loss(logits, AMBIGUOUS), BCE()(logits, AMBIGUOUS.float()))
+
+
+def test_integers_that_contradict_those_before_are_refused():
+    ids = torch.tensor([[0, 3, -1, -1], [1, -1, -1, -1], [0, -1, -1, -1]])
+    few = torch.tensor([[0, 1, -1, -1], [1, -1, -1, -1], [0, -1, -1, -1]])
+    loss = BCE()
+    expected = BCE()(LOGITS, Targets.from_padded(few.numpy(), 4))
+    loss(LOGITS, ids)
+    for _ in range(4):
+        torch.testing.assert_close(loss(LOGITS, few), expected)
+    with pytest.raises(InputError, match="listed twice; from_dense takes a 0/1 matrix"):
+        loss(LOGITS, TARGETS)
+    loss = BCE()
+    for _ in range(2):
+        loss(LOGITS, TARGETS)
+    with pytest.raises(
+        InputError, match=r"held a value per cell, these hold label indices, up to 3; .*from_p"
+    ):
+        loss(LOGITS, ids)
+
+
+def test_integers_are_looked_through_no_more_than_is_due(monkeypatch):
+    looked = []
+    plain_max = torch.Tensor.max
+    monkeypatch.setattr(torch.Tensor, "max", lambda t, *a: looked.append(t.numel()) or plain_max(t, *a))
+    loss = BCE()
+    for _ in range(32):
+        loss(LOGITS, TARGETS)
+    assert looked.count(TARGETS.numel()) == 6  # at the calls 1, 2, 4, 8, 16, 32
+
+
+@pytest.mark.parametrize("targets", [TARGETS.to(torch.complex64), TARGETS.numpy().astype(complex)])
+def test_complex_targets_are_refused(targets):
+    with pytest.raises(InputError, match="complex"):
+        BCE()(LOGITS, targets)
+
+
+def test_names_for_another_number_of_labels():
+    with pytest.raises(ShapeError, match="expected logits for the 2 names, got 4 columns"):
+        BCE(names=["red", "blue"])(LOGITS, TARGETS)
 
 
 def test_nan_targets_and_weights_by_name():

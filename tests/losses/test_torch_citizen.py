@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 import torch
-from torch.func import functional_call, grad, hessian, vmap
+from torch.func import functional_call, grad, grad_and_value, hessian, vmap
 
 from manyhot.errors import OptionError
 from manyhot.kernels.pointwise import use_engine
@@ -84,6 +84,19 @@ def test_every_loss_is_one_graph(name):
 
 @torch_s_own_warning
 @pytest.mark.slow
+@every_loss
+def test_infinite_logits_count_as_large_ones_in_a_graph(name):
+    torch.compiler.reset()
+    logits, targets = torch.full((ROWS, LABELS), torch.inf), batch()[1]
+    logits[::2] = -torch.inf
+    compiled = torch.compile(build(name), fullgraph=True, backend="eager")
+    value, gradient = value_and_gradient(called(compiled), logits, targets)
+    torch.testing.assert_close(value, called(build(name))(logits, targets))
+    assert gradient.isfinite().all()
+
+
+@torch_s_own_warning
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [Asymmetric(), ZLPR()], ids=repr)
 def test_compiled_code_has_the_same_value_and_gradient(loss):
     torch.compiler.reset()
@@ -111,6 +124,21 @@ def test_functional_gradient_is_the_gradient(name):
     logits, targets = batch()
     loss = called(build(name).eval())  # in training, what a loss remembers is written in place
     assert_same([grad(loss)(logits, targets)], [value_and_gradient(loss, logits, targets)[1]])
+
+
+@every_loss
+@pytest.mark.parametrize("infinity", [torch.inf, -torch.inf])
+def test_where_nothing_can_be_looked_at_infinity_counts_as_a_large_number_and_nan_shows(name, infinity):
+    logits, targets = batch()
+    loss = called(build(name).eval())
+    logits[1], logits[2, 3] = infinity, -infinity
+    large = torch.where(logits.isinf(), 1e15 * logits.sign(), logits)
+    gradient, value = grad_and_value(loss)(logits, targets)
+    expected = value_and_gradient(loss, large, targets)
+    torch.testing.assert_close(value, expected[0])
+    assert gradient.isfinite().all()
+    logits[3] = torch.nan
+    assert grad_and_value(loss)(logits, targets)[1].isnan()
 
 
 @pytest.mark.parametrize("engine", ["torch", "numba"])

@@ -21,24 +21,24 @@ class Hinges(torch.autograd.Function):
     """(positives,) summed weight max(0, z_n - z_p + margin) over plain negatives n of the row; and how many.
 
     Both are float64, in the order of `SparseCells.positive_index`; no gradient passes the second, a summed
-    weight.
+    weight. Third comes (rows,) 0, or NaN where a known logit is not finite.
     """
 
     @staticmethod
     def forward(
         ctx: Any, z: Tensor, cells: SparseCells, margin: float, weight: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Sums of every positive."""
         work = _Work(z.detach().contiguous(), cells, margin, weight)
-        hinges, number = work.sums()
+        hinges, number, seen = work.sums()
         ctx.save_for_backward(z)
         ctx.work, ctx.arguments = work, (cells, margin, weight)
-        ctx.mark_non_differentiable(number)
+        ctx.mark_non_differentiable(number, seen)
         ctx.number = number
-        return hinges, number
+        return hinges, number, seen
 
     @staticmethod
-    def backward(ctx: Any, of_hinges: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, of_hinges: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         """Every negative gains from the positives that it violates; each of them loses as much."""
         if torch.is_grad_enabled():
             (z,) = ctx.saved_tensors
@@ -54,7 +54,7 @@ class Hinges(torch.autograd.Function):
 def plain_hinges(
     z: Tensor, cells: SparseCells, margin: float, weight: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """The same in differentiable torch."""
+    """Hinges and numbers in differentiable torch."""
     negative = torch.ones_like(z) if weight is None else weight.to(z.dtype).expand(z.shape).clone()
     negative[cells.positive_index] = 0
     if cells.unknown_index is not None:
@@ -84,35 +84,34 @@ class _Work:
         self.order = np.lexsort((bounds, rows))
         self.bounds = bounds[self.order]
 
-    def sums(self) -> tuple[Tensor, Tensor]:
-        """Hinges and numbers of the positives; NaN where a row holds what is not finite."""
-        hinges, number = np.empty(len(self.bounds)), np.empty(len(self.bounds))
-        self._run("sums", self.z, hinges, number)
+    def sums(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Hinges and numbers of the positives, and NaN for every row that holds what is not finite."""
+        hinges, number, seen = np.empty(len(self.bounds)), np.empty(len(self.bounds)), np.empty(len(self.z))
+        self._run("sums", lambda rows: (hinges, number, seen[rows]))
         back = np.empty_like(self.order)
         back[self.order] = np.arange(len(back))
-        return torch.from_numpy(hinges[back]), torch.from_numpy(number[back])
+        return torch.from_numpy(hinges[back]), torch.from_numpy(number[back]), torch.from_numpy(seen)
 
     def slopes(self, of_hinges: Tensor) -> Tensor:
         """(rows, labels) gradient of the negatives, 0 elsewhere."""
         out = np.empty_like(self.z)
-        pull = np.ascontiguousarray(of_hinges.numpy(), np.float64)[self.order]
-        self._run("slopes", self.z, out, pull.astype(self.kind))
+        pull = np.ascontiguousarray(of_hinges.numpy(), np.float64)[self.order].astype(self.kind)
+        self._run("slopes", lambda rows: (out[rows], pull))
         return torch.from_numpy(out)
 
-    def _run(self, kernel: str, z: Any, first_array: Any, second_array: Any) -> None:
+    def _run(self, kernel: str, results: Any) -> None:
         from manyhot.kernels.pool import over_rows
 
         function = getattr(_kernels(np.dtype(self.kind).name), kernel)
-        by_row = first_array.shape == z.shape
 
         def run(first: int, last: int) -> None:
             rows, ends = slice(first, last), slice(first, last + 1)
             function(
-                z[rows], self.starts[ends], self.labels, self.hidden_starts[ends], self.hidden_labels,
-                self.weights, self.bounds, first_array[rows] if by_row else first_array, second_array,
+                self.z[rows], self.starts[ends], self.labels, self.hidden_starts[ends], self.hidden_labels,
+                self.weights, self.bounds, *results(rows),
             )  # fmt: skip
 
-        over_rows(run, len(z), z.size)
+        over_rows(run, len(self.z), self.z.size)
 
 
 @cache
@@ -167,14 +166,14 @@ def below(bounds, first, last, value):
 
 
 @whole
-def sums(z, starts, labels, hidden_starts, hidden_labels, weights, bounds, hinges, number):
+def sums(z, starts, labels, hidden_starts, hidden_labels, weights, bounds, hinges, number, seen):
     row = np.empty(z.shape[1], real)
     for i in range(z.shape[0]):
         first, last = starts[i], starts[i + 1]
+        h, h_end = hidden_starts[i], hidden_starts[i + 1]
+        seen[i] = 0.0 if prepared(row, z[i], labels, first, last, hidden_labels, h, h_end) else np.nan
         if first == last:
             continue
-        h, h_end = hidden_starts[i], hidden_starts[i + 1]
-        finite = prepared(row, z[i], labels, first, last, hidden_labels, h, h_end)
         for p in range(first, last):
             hinges[p] = number[p] = 0.0
         if last - first <= few:
@@ -209,9 +208,6 @@ def sums(z, starts, labels, hidden_starts, hidden_labels, weights, bounds, hinge
                 p = first + place - 1
                 number[p] = count
                 hinges[p] = summed - count * (np.float64(bounds[p]) - np.float64(lowest))
-        if not finite:
-            for p in range(first, last):
-                hinges[p] = np.nan
 
 
 @whole

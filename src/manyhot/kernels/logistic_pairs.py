@@ -20,18 +20,21 @@ from manyhot.kernels.pairs import pair_sums
 class LogisticPairs(torch.autograd.Function):
     """(positives,) summed weight log(1 + exp(z_n - z_p)) over the plain negatives n of the row, float64.
 
-    The order is that of `SparseCells.positive_index`.
+    The order is that of `SparseCells.positive_index`. Second comes (rows,) 0, or NaN where a known logit is
+    not finite, through which no gradient passes.
     """
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, cells: SparseCells, weight: Tensor | None) -> Tensor:
-        """Sums of every positive; NaN where a row holds what is not finite."""
+    def forward(ctx: Any, z: Tensor, cells: SparseCells, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Sums of every positive."""
         ctx.save_for_backward(z)
         ctx.arguments, ctx.work = (cells, weight), _Work(z.detach().contiguous(), cells, weight)
-        return torch.from_numpy(ctx.work.sums())
+        costs, seen = (torch.from_numpy(found) for found in ctx.work.sums())
+        ctx.mark_non_differentiable(seen)
+        return costs, seen
 
     @staticmethod
-    def backward(ctx: Any, of_sums: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, of_sums: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         """A negative gains its share in every pair; the positive loses the shares of all of its pairs."""
         if torch.is_grad_enabled():
             (z,) = ctx.saved_tensors
@@ -49,7 +52,7 @@ class LogisticPairs(torch.autograd.Function):
 
 
 def plain_pairs(z: Tensor, cells: SparseCells, weight: Tensor | None) -> Tensor:
-    """The same in differentiable torch."""
+    """The sums in differentiable torch."""
     mass = torch.ones_like(z) if weight is None else weight.to(z.dtype).expand(z.shape).clone()
     mass[cells.positive_index] = 0
     if cells.unknown_index is not None:
@@ -74,11 +77,11 @@ class _Work:
         if weight is not None:
             self.weights = np.ascontiguousarray(weight.numpy(), self.kind)
 
-    def sums(self) -> Any:
-        """(positives,) costs."""
-        costs = np.zeros(len(self.labels))
-        self._run("sums", lambda rows: (costs,))  # noqa: ARG005
-        return costs
+    def sums(self) -> tuple[Any, Any]:
+        """(positives,) costs, and (rows,) NaN for every row that holds what is not finite."""
+        costs, seen = np.zeros(len(self.labels)), np.empty(len(self.z))
+        self._run("sums", lambda rows: (costs, seen[rows]))
+        return costs, seen
 
     def slopes(self, pull: Any) -> tuple[Any, Any]:
         """(rows, labels) gradient of the negatives, and (positives,) of the positives."""
@@ -111,14 +114,14 @@ def _kernels(kind: str) -> Any:
 SOURCE = """
 
 @whole
-def sums(z, starts, labels, hidden_starts, hidden_labels, weights, costs):
+def sums(z, starts, labels, hidden_starts, hidden_labels, weights, costs, seen):
     row = np.empty(z.shape[1], real)
     for i in range(z.shape[0]):
         first, last = starts[i], starts[i + 1]
+        h, h_end = hidden_starts[i], hidden_starts[i + 1]
+        seen[i] = 0.0 if prepared(row, z[i], labels, first, last, hidden_labels, h, h_end) else np.nan
         if first == last:
             continue
-        h, h_end = hidden_starts[i], hidden_starts[i + 1]
-        finite = prepared(row, z[i], labels, first, last, hidden_labels, h, h_end)
         for c in range(0, row.shape[0], chunk):
             own = row[c : c + chunk]
             for p in range(first, last):
@@ -131,9 +134,6 @@ def sums(z, starts, labels, hidden_starts, hidden_labels, weights, costs):
                     for j in range(own.shape[0]):
                         cost += softplus(own[j] - bound)
                 costs[p] += cost
-        if not finite:
-            for p in range(first, last):
-                costs[p] = np.nan
 
 
 @whole

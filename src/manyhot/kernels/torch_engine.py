@@ -166,11 +166,11 @@ def _side(formula: Formula, weight: Tensor | None, z: Tensor, curves: Curves, ca
 
 def _both(formula: Formula, z: Tensor, *constants: Any) -> Parts:
     value, slope = formula(z, *constants)
-    return [_like(value, z), _like(slope, z)]
+    return [_shown(value, z), _like(slope, z)]
 
 
 def _value_only(formula: Formula, z: Tensor, *constants: Any) -> Parts:
-    return [_like(formula(z, *constants)[0], z)]
+    return [_shown(formula(z, *constants)[0], z)]
 
 
 def _slope(formula: Formula, z: Tensor, *constants: Any) -> Parts:
@@ -180,6 +180,11 @@ def _slope(formula: Formula, z: Tensor, *constants: Any) -> Parts:
 def _value(formula: Formula, z: Tensor, *constants: Any) -> Parts:
     cost = Cost if torch.compiler.is_compiling() else ForwardCost  # dynamo refuses a class that has a jvp
     return [cost.apply(z, formula, *constants)]  # type: ignore[list-item]
+
+
+def _shown(value: Any, z: Tensor) -> Tensor:
+    """A formula's value; NaN where the logit is not finite, which a `where` of the formula may hide."""
+    return torch.add(_like(value, z), z, alpha=0)
 
 
 def _like(part: Any, z: Tensor) -> Tensor:
@@ -200,7 +205,7 @@ class Cost(torch.autograd.Function):
     @staticmethod
     def forward(z: Tensor, formula: Formula, *constants: Any) -> Tensor:
         """The value."""
-        return _like(formula(z, *constants)[0], z)
+        return _shown(formula(z, *constants)[0], z)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Sequence[Any], output: Tensor) -> None:  # noqa: ARG004

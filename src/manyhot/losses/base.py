@@ -1,7 +1,6 @@
 """`MultiLabelLoss`: what every loss has in common. Reduction, weights, unknown cells, smoothing, checks."""
 
 import inspect
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, final
@@ -14,9 +13,11 @@ from torch import Tensor, nn
 from manyhot import _check
 from manyhot.errors import OptionError, ShapeError
 from manyhot.kernels.cells import Cells, DenseCells, SparseCells
-from manyhot.kernels.pointwise import plain
+from manyhot.kernels.pointwise import plain, suits_triton
 from manyhot.kernels.reduction import REDUCTIONS, Reduction
+from manyhot.kernels.torch_engine import computed
 from manyhot.losses import door
+from manyhot.losses.watch import Watch, bounded, is_finite, refuse_nan
 
 PerLabel: TypeAlias = float | ArrayLike | Tensor | Mapping[str, float]
 
@@ -53,6 +54,9 @@ class MultiLabelLoss(nn.Module, ABC):
     ignores_unknown: ClassVar[bool] = True
     """False for a loss that learns from unknown cells."""
 
+    shows_nan: ClassVar[bool] = False
+    """True for a loss whose cost is NaN if a known logit is; else the logits are looked at as well."""
+
     epoch: int
     pos_weight: Tensor | float | None
     label_weight: Tensor | float | None
@@ -69,7 +73,7 @@ class MultiLabelLoss(nn.Module, ABC):
         self.per_label("pos_weight", options.get("pos_weight"), low=0.0)
         self.per_label("label_weight", options.get("label_weight"), low=0.0)
         self.epoch = 0
-        self._watch = door.Watch()
+        self._watch = Watch()
 
     @final
     def forward(
@@ -97,23 +101,48 @@ class MultiLabelLoss(nn.Module, ABC):
         Returns:
             0-d, in nats unless the loss says otherwise; with the reduction "none" a cost per unit. float32
             for half-precision logits, else of their dtype. A batch of no rows or no known cell costs 0.
+            A gradient beyond 65,504 is infinite for float16 logits, as gradient scalers expect.
 
         Raises:
-            InputError: NaN among the logits of known cells, numbers that cannot be targets.
+            InputError: NaN among the logits of known cells, numbers that cannot be targets or weights.
             ShapeError: shapes that do not fit each other.
+
+        Inside of torch.compile and torch.func no number can be looked at, and on a GPU that would wait for it
+        in every step: there NaN makes the cost NaN. Triton's kernels take also infinite logits as they are.
         """
-        logits = door.check_logits(self.joined(logits), self.width)
-        cells = door.read_cells(logits, targets, unknown, row_weight, cell_weight, row_ids)
-        if not plain(logits):  # within torch.compile or torch.func no number can be looked at
-            return self.evaluate(logits, self.prepare(logits, cells))
-        if self._watch.is_due():
-            self._watch.check_contract(logits, cells, self.names, self.strict)
-        cells = self.prepare(logits, cells)
-        cost = self.evaluate(logits, cells)
-        # On other devices this would wait for the device in every step.
-        if cost.device.type == "cpu" and not _is_finite(cost):
-            return self.evaluate(door.explain_nonfinite(logits, cells, self.names), cells)
-        return cost
+        logits = door.check_logits(self.joined(logits), self.width, self.names)
+        watch = self._watch if plain(logits) else None
+        if watch is not None:
+            watch.begin_call()
+        cells = door.read_cells(logits, targets, unknown, row_weight, cell_weight, row_ids, watch)
+        if watch is not None:
+            watch.check(logits, cells, self.names, self.strict)
+        if watch is None or logits.device.type != "cpu":
+            return self._unseen(logits, cells)
+        if not self.shows_nan and not is_finite(logits):
+            logits = self._mended(logits, cells)
+        prepared = self.prepare(logits, cells)
+        cost = self.evaluate(logits, prepared)
+        return cost if is_finite(cost) else self.evaluate(self._mended(logits, cells), prepared)
+
+    def _mended(self, logits: Tensor, cells: Cells) -> Tensor:
+        """Logits with their infinities made finite, or an error that names the cells that are NaN."""
+        refuse_nan(logits, self._read(cells), self.names)
+        return bounded(logits)
+
+    def _unseen(self, logits: Tensor, cells: Cells) -> Tensor:
+        """The cost where no number can be looked at, or to look would wait for the device in every step."""
+        if not suits_triton(logits):
+            logits = bounded(logits)
+        cost = self.evaluate(logits, self.prepare(logits, cells))
+        if self.shows_nan:
+            return cost
+        read = self._read(cells)
+        return cost + 0.0 * computed(logits if read is None else torch.where(read, logits, 0.0)).sum()
+
+    def _read(self, cells: Cells) -> Tensor | None:
+        """(rows, labels), False where a logit is never read; None where all are."""
+        return cells.known() if self.ignores_unknown and self.unknown == "ignore" else None
 
     @final
     def prepare(self, logits: Tensor, cells: Cells) -> Cells:
@@ -136,7 +165,7 @@ class MultiLabelLoss(nn.Module, ABC):
 
     def trust_logits(self) -> None:
         """Look no further for probabilities in place of logits: for callers whose head gives logits."""
-        self._watch.warned = True
+        self._watch.trusting = True
 
     def set_epoch(self, epoch: int) -> None:
         """Tell the loss which epoch begins, from 0; losses with a schedule read it."""
@@ -231,10 +260,6 @@ def _assumed_negative(cells: Cells) -> Cells:
         cell_weight=cells.cell_weight,
         row_ids=cells.row_ids,
     )
-
-
-def _is_finite(cost: Tensor) -> bool:
-    return math.isfinite(cost.item() if cost.ndim == 0 else cost.detach().sum().item())
 
 
 def _smoothing(value: float | tuple[float, float]) -> tuple[float, float]:

@@ -40,6 +40,8 @@ class ClassDifficultyBalanced(Pointwise):
         2020, arXiv:2010.01824: accuracies of single labels on validation rows there.
     """
 
+    shows_nan = False  # it has to be found before it is remembered
+
     balance: Tensor
     counted: Tensor
 
@@ -134,6 +136,8 @@ class PartialLabelMasking(Pointwise):
         Duarte, Rawat and Shah, "PLM: Partial Label Masking for Imbalanced Multi-label Classification", CVPR-W
         2021, arXiv:2105.10782. No program of the authors is known.
     """
+
+    shows_nan = False  # it has to be found before it is remembered
 
     ratio: Tensor
     ideal: Tensor

@@ -107,7 +107,8 @@ class CountDistribution(PositiveCosts):
         total = sums["n_pos"]
         size = total.where(total > 0, 1.0)
         divergence = sums["lse_all"] + (sums["neg_entropy"] - sums["dot_pos"]) / size - torch.log(size)
-        divergence = torch.where(total > 0, divergence, 0.0)
+        # An infinite logit has to show also in a row without positives, or its gradient would be a NaN.
+        divergence = torch.where(total > 0, divergence, 0.0 * sums["lse_all"])
         if self.z_weighting:
             divergence = total * divergence
         return divergence + self.weight * self._count_cost(log_rate, total)

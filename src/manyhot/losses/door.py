@@ -1,11 +1,6 @@
-"""What comes in at a loss's door: targets of every form become `Cells`; what cannot be meant is refused.
+"""What comes in at a loss's door: targets of every form become `Cells`; what cannot be meant is refused."""
 
-Checks that look at every number run at calls 1, 2, 4, 8, ... of a loss, so that they cost a training nothing.
-"""
-
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,15 +8,13 @@ import torch
 from scipy.sparse import csr_array, issparse
 from torch import Tensor
 
-from manyhot.errors import InputError, ManyhotWarning, ShapeError
+from manyhot.errors import InputError, ShapeError
 from manyhot.kernels.cells import Cells, DenseCells, SparseCells
 from manyhot.labels import Targets, as_targets
-
-ENDS_IN_ACTIVATION = ("SigmoidBackward", "SoftmaxBackward", "LogSoftmaxBackward", "LogSigmoidBackward")
-INFINITE = 1e15  # what an infinite logit counts as; its square is finite in float32
+from manyhot.losses.watch import Watch
 
 
-def check_logits(logits: Any, width: int | None) -> Tensor:
+def check_logits(logits: Any, width: int | None, names: Sequence[str] | None) -> Tensor:
     """The logits, if they are a float tensor (rows, labels) of the right width."""
     if not isinstance(logits, Tensor):
         raise InputError(
@@ -37,6 +30,8 @@ def check_logits(logits: Any, width: int | None) -> Tensor:
         )
     if width is not None and logits.shape[1] != width:
         raise ShapeError(f"expected logits for {width} labels, got {logits.shape[1]} columns")
+    if names is not None and logits.shape[1] != len(names):
+        raise ShapeError(f"expected logits for the {len(names)} names, got {logits.shape[1]} columns")
     return logits
 
 
@@ -47,6 +42,7 @@ def read_cells(
     row_weight: Any = None,
     cell_weight: Any = None,
     row_ids: Any = None,
+    watch: Watch | None = None,
 ) -> Cells:
     """The targets of a batch, in the layout they came in, on the device of the logits.
 
@@ -58,6 +54,8 @@ def read_cells(
         row_weight: (rows,).
         cell_weight: (rows, labels).
         row_ids: (rows,) integers.
+        watch: what the loss remembers of earlier batches; None where no number can be looked at, and integers
+            in the shape of the logits are taken for a value per cell.
 
     Raises:
         ShapeError: a shape that does not fit the logits.
@@ -71,9 +69,12 @@ def read_cells(
     }
     if isinstance(targets, np.ndarray) and targets.dtype.kind in "buif":
         targets = torch.from_numpy(np.ascontiguousarray(targets))
-    if isinstance(targets, Tensor) and targets.layout == torch.strided and _is_dense(targets, logits):
-        hidden = None if unknown is None else _mask(unknown, logits)
-        return DenseCells(values=targets.to(logits.device), unknown=hidden, **beside)
+    if isinstance(targets, Tensor) and targets.layout == torch.strided:
+        if _is_dense(targets, logits, watch):
+            hidden = None if unknown is None else _mask(unknown, logits)
+            return DenseCells(values=targets.to(logits.device), unknown=hidden, **beside)
+        if watch is not None and watch.indices and targets.shape == logits.shape:
+            targets = Targets.from_padded(targets.cpu().numpy(), width)
     found = as_targets(targets, width)
     if found.shape != (rows, width):
         raise ShapeError(
@@ -84,56 +85,7 @@ def read_cells(
     return SparseCells.of(found, logits.device, **beside)
 
 
-@dataclass(slots=True)
-class Watch:
-    """What a loss remembers of its checks. Not attributes of the loss: those take a module 10 us to set."""
-
-    calls: int = 0
-    warned: bool = False
-
-    def is_due(self) -> bool:
-        """Count a call; True for the 1st, 2nd, 4th, 8th, ..."""
-        self.calls += 1
-        return self.calls & (self.calls - 1) == 0
-
-    def check_contract(self, logits: Tensor, cells: Cells, names: Sequence[str] | None, strict: bool) -> None:
-        """Look for probabilities in place of logits, of which it warns once, and for targets outside [0, 1].
-
-        Raises:
-            InputError: targets outside [0, 1]; with `strict` also probabilities.
-        """
-        if isinstance(cells, DenseCells) and cells.values.dtype.is_signed:
-            _check_values(cells.values, cells.unknown, names)
-        sign = _sign_of_probabilities(logits)
-        if sign is None or self.warned:
-            return
-        message = f"logits look like probabilities: {sign}; pass what comes before the activation"
-        if strict:
-            raise InputError(message)
-        warnings.warn(message, ManyhotWarning, stacklevel=4)
-        self.warned = True
-
-
-def explain_nonfinite(logits: Tensor, cells: Cells, names: Sequence[str] | None) -> Tensor:
-    """Logits with their infinities made finite, or an error that names the cells that are NaN.
-
-    Raises:
-        InputError: a known cell's logit is NaN.
-    """
-    known = cells.known()
-    bad = logits.isnan() if known is None else logits.isnan() & known
-    if bad.any():
-        rows, labels = torch.nonzero(bad, as_tuple=True)
-        raise InputError(
-            f"{len(rows)} of {logits.numel()} logits are NaN: rows {_listed(rows.unique().tolist())}, "
-            f"labels {_listed([_name(j, names) for j in labels.unique().tolist()])}; "
-            "lower the learning rate or clip gradients, and look for NaN in the inputs"
-        )
-    limit = min(INFINITE, torch.finfo(logits.dtype).max)
-    return logits.clamp(-limit, limit)
-
-
-def _is_dense(targets: Tensor, logits: Tensor) -> bool:
+def _is_dense(targets: Tensor, logits: Tensor, watch: Watch | None) -> bool:
     """True for a value per cell, False for label indices."""
     if targets.shape != logits.shape:
         if targets.ndim == 2 and targets.shape[0] == logits.shape[0] and _is_multi_hot(targets):
@@ -152,9 +104,40 @@ def _is_dense(targets: Tensor, logits: Tensor) -> bool:
                 f"got {tuple(targets.shape)}; one class per row is targets[:, None] here"
             )
         return False
-    if targets.is_floating_point() or not targets.dtype.is_signed:
+    if targets.is_complex():
+        raise InputError(f"targets must be 0/1, soft or label indices, got {targets.dtype}; targets.real")
+    if targets.is_floating_point() or not targets.dtype.is_signed or not targets.numel() or watch is None:
         return True
-    return not targets.numel() or (int(targets.max()) <= 1 and not _could_be_padded(targets))
+    return _holds_values(targets, watch)
+
+
+def _holds_values(targets: Tensor, watch: Watch) -> bool:
+    """True for a value per cell among integers in the shape of the logits, False for label indices.
+
+    What an earlier batch has told holds for the next ones. It is read off all numbers again when that is due
+    or the first row says otherwise.
+
+    Raises:
+        InputError: the batch says otherwise than those before.
+    """
+    told = watch.indices
+    if told is not None and not watch.due and (told or int(targets[0].max()) <= 1):
+        return not told
+    if int(targets.max()) > 1:
+        indices = True
+    elif _could_be_padded(targets):
+        return told is False  # either; where nothing has told yet, it is refused as ambiguous
+    else:
+        indices = False
+    if told is not None and indices != told:
+        kinds = ("a value per cell", "label indices")
+        raise InputError(
+            f"earlier targets of this loss held {kinds[told]}, these hold {kinds[indices]}, up to "
+            f"{int(targets.max())}; make a loss for each, or pass Targets.from_padded(matrix, "
+            f"{targets.shape[1]}) for indices"
+        )
+    watch.indices = indices
+    return not indices
 
 
 def _is_multi_hot(targets: Tensor) -> bool:
@@ -171,29 +154,6 @@ def _could_be_padded(targets: Tensor) -> bool:
     ended = (targets < 0).cumsum(1) > 0
     distinct = ((targets == 0).sum(1) <= 1) & ((targets == 1).sum(1) <= 1)
     return bool((distinct & (ended == (targets < 0)).all(1)).all())
-
-
-def _check_values(values: Tensor, unknown: Tensor | None, names: Sequence[str] | None) -> None:
-    wrong = (values > 1) | ((values < 0) & (values != -1))
-    if unknown is not None:
-        wrong &= ~unknown
-    if wrong.any():
-        row, label = (int(index[0]) for index in torch.nonzero(wrong, as_tuple=True))
-        raise InputError(
-            f"targets must be in [0, 1], or NaN or -1 for unknown; got {float(values[row, label]):g} "
-            f"in row {row}, label {_name(label, names)}"
-        )
-
-
-def _sign_of_probabilities(logits: Tensor) -> str | None:
-    activation = type(logits.grad_fn).__name__.rstrip("0123456789")
-    if activation in ENDS_IN_ACTIVATION:
-        return f"the model ends in {activation.removesuffix('Backward')}"
-    if logits.numel() < 32:  # so few may lie in [0, 1] by chance
-        return None
-    low, high = (float(bound) for bound in torch.aminmax(logits.detach()))
-    # A new head puts out equal numbers, which is no sign of anything.
-    return f"all {logits.numel()} lie in [{low:.3g}, {high:.3g}]" if 0 <= low < high <= 1 else None
 
 
 def _beside(name: str, value: Any, shape: tuple[int, ...], logits: Tensor) -> Tensor | None:
@@ -222,12 +182,3 @@ def _sparse_mask(unknown: Any, shape: tuple[int, int]) -> csr_array:
     if mask.shape != shape:
         raise ShapeError(f"unknown must have the shape of the logits {shape}, got {mask.shape}")
     return mask
-
-
-def _name(label: int, names: Sequence[str] | None) -> str:
-    return str(label) if names is None else f"{label} ({names[label]!r})"
-
-
-def _listed(items: list[Any]) -> str:
-    more = f" and {len(items) - 5} more" if len(items) > 5 else ""
-    return ", ".join(map(str, items[:5])) + more

@@ -39,6 +39,8 @@ class GHM(Pointwise):
         code averages from 0 and so over-weighs the first steps; here the average is one of the batches seen.
     """
 
+    shows_nan = False  # it has to be found before it is remembered
+
     counts: Tensor
     seen: Tensor
 
@@ -99,6 +101,8 @@ class EQLv2(Pointwise):
         Tan et al., "Equalization Loss v2: A New Gradient Balance Approach for Long-tailed Object Detection",
         CVPR 2021, arXiv:2012.08548.
     """
+
+    shows_nan = False  # it has to be found before it is remembered
 
     pushed_up: Tensor
     pushed_down: Tensor

@@ -31,6 +31,8 @@ class Overlap(MultiLabelLoss):
     Under "macro" the weight of a label multiplies its cost too, as within a label it cancels.
     """
 
+    shows_nan = True
+
     average: str
     skip_empty: bool
     epsilon: float
@@ -71,7 +73,7 @@ class Overlap(MultiLabelLoss):
             size = self._summed(unit) + self._added(own, mass - plain, z.shape[1])
             rest = self.score(size - predicted - existing + hits, size - predicted, size - existing)
             scores = (scores + rest) / 2
-        costs = torch.where(counted, 1 - scores, 0.0)
+        costs = torch.where(counted, 1 - scores, 0.0 * scores)  # a NaN shows in units left out too
         if down is not None and self.average == "macro":
             costs = costs * down.to(z.dtype)
         return reduce_units(costs, self.reduction, z.shape[0], counted.sum())

@@ -23,6 +23,8 @@ class Pointwise(MultiLabelLoss):
     at 0 and 1 it has to be equal to the curves.
     """
 
+    shows_nan = True
+
     positive: ClassVar[Formula]
     negative: ClassVar[Formula]
     unknown_cell: ClassVar[Formula | None] = None

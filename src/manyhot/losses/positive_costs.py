@@ -18,6 +18,8 @@ class PositiveCosts(RowCosts):
     `of_sums`. So it needs no row at once, and `FusedLinearLoss` takes it.
     """
 
+    shows_nan = True
+
     sum_names: ClassVar[tuple[str, ...]]
 
     @abstractmethod

@@ -20,8 +20,8 @@ from manyhot.kernels.row_sums import RowReading, masses
 from manyhot.kernels.torch_engine import computed
 from manyhot.kernels.transposed import transposed
 from manyhot.losses.base import MultiLabelLoss, Options
-from manyhot.losses.door import INFINITE
 from manyhot.losses.pointwise import side_weights
+from manyhot.losses.watch import INFINITE
 
 SURROGATES = ("squared-hinge", "hinge", "logistic")
 

@@ -46,6 +46,8 @@ class MultiLabelMargin(RowCosts):
         Category Ranking", JMLR 2003.
     """
 
+    shows_nan = True
+
     def __init__(self, margin: float = 1.0, **options: Unpack[Options]) -> None:
         super().__init__(**options)
         _check.at_least("margin", margin, 0.0)
@@ -53,9 +55,9 @@ class MultiLabelMargin(RowCosts):
 
     def rows(self, z: Tensor, cells: Cells) -> Tensor:
         """Summed hinges by the width of the row."""
-        own, hinges, _ = _hinges(self, z, cells, self.margin)
+        own, hinges, _, seen = _hinges(self, z, cells, self.margin)
         known = cells.known_per_row().to(hinges.dtype)
-        return (own.added(own.mass * hinges) / known.clamp(min=1)).to(z.dtype)
+        return (own.added(own.mass * hinges) / known.clamp(min=1) + seen).to(z.dtype)
 
 
 class PairwiseHinge(RowCosts):
@@ -68,6 +70,8 @@ class PairwiseHinge(RowCosts):
         Ranking SVM: Elisseeff and Weston, "A kernel method for multi-labelled classification", NIPS 2001.
     """
 
+    shows_nan = True
+
     def __init__(self, margin: float = 1.0, **options: Unpack[Options]) -> None:
         super().__init__(**options)
         _check.at_least("margin", margin, 0.0)
@@ -75,8 +79,8 @@ class PairwiseHinge(RowCosts):
 
     def rows(self, z: Tensor, cells: Cells) -> Tensor:
         """Summed hinges by the mass of all pairs."""
-        own, hinges, _ = _hinges(self, z, cells, self.margin)
-        return (own.added(own.mass * hinges) / _pairs(self, z, cells)).to(z.dtype)
+        own, hinges, _, seen = _hinges(self, z, cells, self.margin)
+        return (own.added(own.mass * hinges) / _pairs(self, z, cells) + seen).to(z.dtype)
 
 
 class RankNet(RowCosts):
@@ -86,17 +90,19 @@ class RankNet(RowCosts):
         Burges et al., "Learning to Rank using Gradient Descent", ICML 2005.
     """
 
+    shows_nan = True
+
     def rows(self, z: Tensor, cells: Cells) -> Tensor:
         """Summed logistic costs by the mass of all pairs."""
         reading = self.reading(cells)
         if is_split(cells, reading) and suits_numba(z):
             own = positives(z.detach(), cells, reading)
-            costs: Tensor = LogisticPairs.apply(z, cells, reading.negative_weight)  # type: ignore[assignment]
-            return (own.added(own.mass * costs) / _pairs(self, z, cells)).to(z.dtype)
-        seen = visible(z, cells)
-        own = positives(seen, cells, reading)
-        costs = pair_sums(words.softplus, seen, masses(cells, reading, z.dtype)[1], own.rows, own.z)
-        return own.added(own.mass * costs) / _pairs(self, z, cells)
+            costs, seen = LogisticPairs.apply(z, cells, reading.negative_weight)  # type: ignore[misc]
+            return (own.added(own.mass * costs) / _pairs(self, z, cells) + seen).to(z.dtype)
+        z = visible(z, cells)
+        own = positives(z, cells, reading)
+        costs = pair_sums(words.softplus, z, masses(cells, reading, z.dtype)[1], own.rows, own.z)
+        return own.added(own.mass * costs) / _pairs(self, z, cells) + _seen(z)
 
 
 class WARP(RowCosts):
@@ -116,6 +122,8 @@ class WARP(RowCosts):
         arXiv:1312.4894.
     """
 
+    shows_nan = True
+
     def __init__(self, margin: float = 1.0, per_violation: bool = True, **options: Unpack[Options]) -> None:
         super().__init__(**options)
         _check.at_least("margin", margin, 0.0)
@@ -123,11 +131,11 @@ class WARP(RowCosts):
 
     def rows(self, z: Tensor, cells: Cells) -> Tensor:
         """Summed hinges, each positive's by its rank."""
-        own, hinges, rank = _hinges(self, z, cells, self.margin)
+        own, hinges, rank, seen = _hinges(self, z, cells, self.margin)
         weight = torch.digamma(rank + 1) + EULER
         if self.per_violation:
             weight = weight / rank.where(rank > 0, 1.0)
-        return own.added(own.mass * weight * hinges).to(z.dtype)
+        return (own.added(own.mass * weight * hinges) + seen).to(z.dtype)
 
 
 class BPMLL(RowCosts):
@@ -142,6 +150,8 @@ class BPMLL(RowCosts):
         Zhang and Zhou, "Multilabel Neural Networks with Applications to Functional Genomics and Text
         Categorization", IEEE TKDE 2006.
     """
+
+    shows_nan = True
 
     def __init__(self, activation: Literal["tanh", "sigmoid"] = "tanh", **options: Unpack[Options]) -> None:
         super().__init__(**options)
@@ -165,6 +175,8 @@ class MultiLabelSoftMargin(RowCosts):
         torch.nn.MultiLabelSoftMarginLoss.
     """
 
+    shows_nan = True
+
     def rows(self, z: Tensor, cells: Cells) -> Tensor:
         """Mean cross-entropy."""
         costs = cell_costs(z, replace(cells, row_weight=None), self._curves(cells))
@@ -185,17 +197,24 @@ class MultiLabelSoftMargin(RowCosts):
         return Curves(BCE.positive, BCE.negative, None, {}, *weights, smoothing=self.smoothing)
 
 
-def _hinges(loss: RowCosts, z: Tensor, cells: Cells, margin: float) -> tuple[Positives, Tensor, Tensor]:
-    """The positives, the summed hinges of each (positives,), and the mass of the negatives in them."""
+def _hinges(
+    loss: RowCosts, z: Tensor, cells: Cells, margin: float
+) -> tuple[Positives, Tensor, Tensor, Tensor]:
+    """The positives, the summed hinges of each (positives,), the mass of the negatives in them; `_seen`."""
     reading = loss.reading(cells)
     if is_split(cells, reading) and suits_numba(z):
         own = positives(z.detach(), cells, reading)
         return own, *Hinges.apply(z, cells, margin, reading.negative_weight)  # type: ignore[misc]
-    seen = visible(z, cells)
-    own = positives(seen, cells, reading)
+    z = visible(z, cells)
+    own = positives(z, cells, reading)
     negative = masses(cells, reading, z.dtype)[1]
-    number, summed = violations(seen, negative, own.rows, own.z - margin)
-    return own, number * (margin - own.z) + summed, number.detach()
+    number, summed = violations(z, negative, own.rows, own.z - margin)
+    return own, number * (margin - own.z) + summed, number.detach(), _seen(z)
+
+
+def _seen(z: Tensor) -> Tensor:
+    """(rows,) 0, or NaN where a logit is not finite, which no pair may show."""
+    return 0.0 * z.detach().sum(1)
 
 
 def _pairs(loss: RowCosts, z: Tensor, cells: Cells) -> Tensor:

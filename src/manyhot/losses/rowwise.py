@@ -77,6 +77,8 @@ class Rowwise(RowCosts):
     between both sides. Attributes `temperature`, `temperature_pos`, `temperature_neg` divide the logits.
     """
 
+    shows_nan = True
+
     row: ClassVar[Callable[..., tuple[Any, tuple[Any, ...]]]]
 
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:

@@ -27,7 +27,6 @@ from manyhot.kernels.torch_engine import computed
 from manyhot.losses.base import MultiLabelLoss
 from manyhot.losses.correction import SPLC
 from manyhot.losses.count import CountDistribution
-from manyhot.losses.door import INFINITE
 from manyhot.losses.fused.chunks import Chunk, Chunks
 from manyhot.losses.fused.head import Head, Sink
 from manyhot.losses.fused.ranks import Group, log_summed, summed
@@ -38,6 +37,7 @@ from manyhot.losses.rowwise import RowCosts, Rowwise
 from manyhot.losses.single_positive import EntropyMaximization
 from manyhot.losses.softmax import DecoupledSoftmax
 from manyhot.losses.unobserved import EveryCell
+from manyhot.losses.watch import INFINITE
 
 Sight = Literal["cell", "row"]
 

@@ -19,6 +19,7 @@ from manyhot.losses.fused.head import Gradients, Head, Sink
 from manyhot.losses.fused.ranks import Group, summed
 from manyhot.losses.fused.steps import ChunkStep, Updates
 from manyhot.losses.make import make_loss
+from manyhot.losses.watch import Watch
 
 MEMORY = 16 << 20
 """Bytes that the chunk in work may take by default."""
@@ -69,7 +70,7 @@ class FusedLinearLoss(nn.Module):
             raise OptionError(reason)
         _check.at_least("memory", memory, 1)
         self.memory, self.step_in_backward = memory, step_in_backward
-        self._watch = door.Watch(warned=True)  # hidden vectors may well lie in [0, 1]
+        self._watch = Watch(trusting=True)  # hidden vectors may well lie in [0, 1]
 
     def forward(
         self,
@@ -129,9 +130,9 @@ class FusedLinearLoss(nn.Module):
     ) -> Any:
         # The door asks logits for shape, dtype and device only: one number, seen from every cell.
         like = hidden.detach().new_zeros(()).expand(len(hidden), labels)
-        cells = door.read_cells(like, targets, unknown, row_weight, cell_weight)
-        if self._watch.is_due():
-            self._watch.check_contract(hidden.detach()[:0], cells, self.loss.names, self.loss.strict)
+        self._watch.begin_call()
+        cells = door.read_cells(like, targets, unknown, row_weight, cell_weight, watch=self._watch)
+        self._watch.check(hidden.detach()[:0], cells, self.loss.names, self.loss.strict)
         return cells
 
     def extra_repr(self) -> str:
