@@ -3,7 +3,18 @@
 import pytest
 
 from manyhot.errors import OptionError
-from manyhot.losses import LOSSES, Asymmetric, make_loss
+from manyhot.labels import LabelSpace
+from manyhot.losses import (
+    BCE,
+    LOSSES,
+    Asymmetric,
+    FusedLinearLoss,
+    GroupSoftmax,
+    Mixed,
+    boosting_objective,
+    make_loss,
+)
+from manyhot.losses.base import arguments
 
 
 def test_name_call_class_and_instance():
@@ -40,6 +51,32 @@ def test_what_is_not_a_loss_is_refused_with_the_mend(spec, message):
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_is_made_from_what_training_knows(name):
     assert isinstance(make_loss(name, label_counts=[3, 1], num_rows=10, names=["a", "b"]), LOSSES[name])
+
+
+@pytest.mark.parametrize("kind", [*LOSSES.values(), Mixed, GroupSoftmax], ids=lambda kind: kind.__name__)
+def test_a_misspelt_argument_is_refused_and_the_near_ones_named(kind):
+    context = {"label_counts": [3, 1], "num_rows": 10, "space": LabelSpace(["a", "b"]), "groups": [[0, 1]]}
+    context["parts"] = {"independent": Asymmetric()}
+    taken = {name: value for name, value in context.items() if name in arguments(kind)}
+    with pytest.raises(OptionError, match="an argument of .* did you mean reduction"):
+        kind(**taken, reductoin="sum")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Asymmetric(gama_neg=2), "did you mean gamma_neg"),
+        (lambda: BCE(weight=[1.0]), "did you mean pos_weight or label_weight"),
+        (lambda: GroupSoftmax([[0, 1]], allow_nones=True), "did you mean allow_none"),
+        (lambda: make_loss("asl", gama=2), "did you mean gamma_pos or gamma_neg"),
+        (lambda: make_loss("bce", gamma_neg=2), "an argument of BCE must be one of .*'gamma_neg'"),
+        (lambda: boosting_objective("asl", gama=2), "did you mean gamma_pos or gamma_neg"),
+        (lambda: FusedLinearLoss("asl(gama_neg=2)"), "did you mean gamma_neg"),
+    ],
+)
+def test_no_door_lets_a_foreign_argument_in(make, message):
+    with pytest.raises(OptionError, match=message):
+        make()
 
 
 def test_weights_by_scheme_and_wrong_weights_name_the_mend():

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from manyhot.errors import InputError, OptionError
+from manyhot.errors import InputError, ManyhotWarning, OptionError, ShapeError
 from manyhot.labels import Group, LabelSpace
-from manyhot.losses import BCE, Asymmetric, GroupSoftmax, Mixed, losses_for
+from manyhot.losses import BCE, GHM, Asymmetric, GroupSoftmax, Mixed, losses_for
 
 SPACE = LabelSpace(
     ["red", "dress", "blue", "new", "jeans", "wool"],
@@ -93,6 +93,42 @@ def test_what_cannot_be_meant_is_refused():
         mixed(weights="auto")
 
 
+@pytest.mark.parametrize(
+    "options", [{"smoothing": 0.3}, {"pos_weight": 2.0}, {"label_weight": torch.ones(6)}], ids=str
+)
+def test_options_of_the_parts_are_refused_instead_of_ignored(options):
+    with pytest.raises(OptionError, match=f"{next(iter(options))} belongs to the parts of a mixed loss"):
+        mixed(**options)
+
+
+def test_several_labels_of_a_group_are_warned_of_or_refused(logits):
+    dense = torch.tensor(SPACE.encode(ROWS).to_dense())
+    dense[1, [0, 2]] = 1
+    message = r"several labels of one exclusive group in rows 1: labels 0 \('red'\), 1 \('blue'\)"
+    with pytest.warns(ManyhotWarning, match=message):
+        mixed()(logits, dense)
+    for loss in (mixed(strict=True), losses_for(SPACE, "bce", strict=True)):
+        with pytest.raises(InputError, match=message):
+            loss(logits, dense)
+
+
+def test_a_head_of_another_width_is_named(logits):
+    heads = {"independent": logits[:, [3, 5]], "colour": logits[:, [0]], "kind": logits[:, [1, 4]]}
+    with pytest.raises(ShapeError, match=r"the head colour must have shape \(rows, 2\), got \(3, 1\)"):
+        mixed()(heads, SPACE.encode(ROWS))
+
+
+def test_the_caller_s_parts_stay_as_they_are_and_share_their_state(logits):
+    part = GHM(reduction="sum")
+    loss = Mixed(SPACE, {"independent": part})
+    loss(logits, SPACE.encode(ROWS))
+    assert part.reduction == "sum"
+    assert loss.part("independent").reduction == "mean"
+    assert part.counts.sum() > 0
+    assert loss.training_state()
+    assert not mixed().training_state()
+
+
 def test_losses_for_chooses_by_the_label_space(logits):
     targets = SPACE.encode(ROWS)
     loss = losses_for(SPACE, "asl(gamma_neg=2)", targets, pos_weight="balanced")
@@ -118,3 +154,20 @@ def test_losses_for_hands_on_frequencies_and_weights_by_name():
     assert weighted.pos_weight.tolist() == [1.0, 1.0, 5.0]
     with pytest.raises(OptionError, match="needs the training targets"):
         losses_for(space, "bce", pos_weight="balanced")
+
+
+def test_losses_for_refuses_what_it_cannot_hand_on():
+    space = LabelSpace(["a", "b", "c"])
+    targets = space.encode([["a"], ["a", "b"], []])
+    with pytest.raises(OptionError, match=r"an argument of Asymmetric 'gama_neg' .* did you mean gamma_neg"):
+        losses_for(space, "asl", targets, gama_neg=3)
+    with pytest.raises(OptionError, match="an argument of BCE must be one of .*'gamma_neg'"):
+        losses_for(space, "bce", targets, gamma_neg=3)
+    for given in ({"pos_weight": "balanced"}, {"smoothing": 0.1}):
+        with pytest.raises(OptionError, match="comes too late for a loss that is made already"):
+            losses_for(space, BCE(), targets, **given)
+    groups_only = LabelSpace(["a", "b"], groups=[Group("g", ("a", "b"))])
+    with pytest.raises(OptionError, match="smoothing= is for independent labels"):
+        losses_for(groups_only, "bce", smoothing=0.1)
+    with pytest.raises(ShapeError, match=r"pos_weight must have shape \(3,\), one per label, got \(2,\)"):
+        losses_for(space, "bce", pos_weight=[1.0, 2.0])

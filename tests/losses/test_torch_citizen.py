@@ -24,7 +24,7 @@ from manyhot.losses import (
     functional,
     make_loss,
 )
-from manyhot.losses.make import arguments
+from manyhot.losses.base import arguments
 
 ROWS, LABELS = 6, 5
 COUNTS = [30, 4, 1, 0, 90]
@@ -300,7 +300,7 @@ def test_functional_forms_name_what_is_near():
     logits, targets = batch()
     with pytest.raises(AttributeError, match="did you mean soft_f1"):
         _ = functional.softf1
-    with pytest.raises(OptionError, match=r"a parameter of asymmetric .* did you mean gamma_neg"):
+    with pytest.raises(OptionError, match=r"an argument of asymmetric .* did you mean gamma_neg"):
         functional.asl(logits, targets, gamma_negs=2)
     assert "soft_jaccard" in dir(functional)
     assert functional.soft_f1.__doc__ == SoftF1.__doc__

@@ -16,7 +16,7 @@ from manyhot.kernels.cells import DenseCells
 from manyhot.kernels.formula import Formula, bind, constant_names
 from manyhot.kernels.row_sums import ROW_SUMS, RowReading
 from manyhot.losses import MultiLabelLoss, Pointwise, Rowwise, make_loss
-from manyhot.losses.make import arguments
+from manyhot.losses.base import arguments
 from manyhot.losses.pointwise import side_weights
 from manyhot.losses.watch import INFINITE
 

@@ -63,6 +63,8 @@ class MultiLabelLoss(nn.Module, ABC):
 
     def __init__(self, **options: Unpack[Options]) -> None:
         super().__init__()
+        for name in options:
+            _check.one_of(f"an argument of {type(self).__name__}", name, arguments(type(self)))
         self._sized: list[str] = []  # parameters that hold a number per label
         self.reduction = _check.one_of("reduction", options.get("reduction", "mean"), REDUCTIONS)
         names = options.get("names")
@@ -232,6 +234,12 @@ class MultiLabelLoss(nn.Module, ABC):
             if isinstance(value, Tensor) or value != default:
                 shown.append(f"{name}={_short(value, default)}")
         return ", ".join(shown)
+
+
+def arguments(kind: type[MultiLabelLoss]) -> tuple[str, ...]:
+    """All argument names of a loss: its own, then those that every loss has."""
+    own = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "options")]
+    return (*own, *Options.__annotations__)
 
 
 def by_name(name: str, weights: Mapping[str, float], names: Sequence[str] | None) -> np.ndarray:

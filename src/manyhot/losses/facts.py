@@ -8,6 +8,7 @@ from typing import Any
 from manyhot import _check
 from manyhot.losses import notes
 from manyhot.losses.base import MultiLabelLoss
+from manyhot.losses.make import TRAINING_COUNTS
 from manyhot.losses.notes import NOTES
 from manyhot.losses.pointwise import Pointwise
 from manyhot.losses.pseudo_labels import AsymmetricPseudoLabels
@@ -15,7 +16,6 @@ from manyhot.losses.rowwise import RowCosts, Rowwise
 from manyhot.losses.single_positive import ROLE, ExpectedPositives
 from manyhot.losses.table import LOSSES
 
-TRAINING_COUNTS = ("label_counts", "num_rows", "propensity")
 CALLS = {
     "row_ids": "call it with row_ids=",
     "set_epoch": "call set_epoch(epoch)",

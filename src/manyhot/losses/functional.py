@@ -17,8 +17,7 @@ from torch import Tensor
 
 from manyhot import _check
 from manyhot.errors import OptionError
-from manyhot.losses.base import MultiLabelLoss
-from manyhot.losses.make import arguments
+from manyhot.losses.base import MultiLabelLoss, arguments
 from manyhot.losses.table import LOSSES
 
 
@@ -98,7 +97,7 @@ def _loss(kind: type[MultiLabelLoss], epoch: int, parameters: dict[str, Any]) ->
 
 def _made(kind: type[MultiLabelLoss], epoch: int, **parameters: Any) -> MultiLabelLoss:
     for name in parameters:
-        _check.one_of(f"a parameter of {_snake(kind.__name__)}", name, arguments(kind))
+        _check.one_of(f"an argument of {_snake(kind.__name__)}", name, arguments(kind))
     loss = kind(**parameters)
     if loss.training_state() or any(True for _ in loss.parameters()):
         raise OptionError(

@@ -1,16 +1,19 @@
 """`GroupSoftmax`: exactly one label of each group applies, or at most one."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Self, Unpack
 
 import torch
 from torch import Tensor
 
-from manyhot.errors import InputError, OptionError
+from manyhot.errors import InputError, ManyhotWarning, OptionError
 from manyhot.kernels.cells import Cells
+from manyhot.kernels.pointwise import plain
 from manyhot.kernels.reduction import reduce_units
 from manyhot.labels import LabelSpace
 from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.watch import label_name, level_of_caller, listed
 
 
 class GroupSoftmax(MultiLabelLoss):
@@ -20,7 +23,7 @@ class GroupSoftmax(MultiLabelLoss):
     - Unknown cells beside a positive are negative, for only one label applies. Without a positive every
       unknown label of the group (and "none") is possible, and the cost is -log of their joint probability.
     - A row without an answer in a group that needs one is unknown there. Several positives of a group share
-      the answer in proportion to their values; with `strict` that is an error.
+      the answer in proportion to their values, of which it warns once; with `strict` that is an error.
     - `label_weight` and `cell_weight` weigh an answer by its label; "none" has the weight 1.
 
     Args:
@@ -49,6 +52,7 @@ class GroupSoftmax(MultiLabelLoss):
             raise OptionError(
                 f"allow_none must have one flag for each of {len(groups)} groups, got {len(flags)}"
             )
+        self._warned = False
         sizes = torch.tensor([len(group) for group in groups])
         self.register_buffer("columns", torch.tensor([int(c) for group in groups for c in group]))
         self.register_buffer("segment", torch.arange(len(groups)).repeat_interleave(sizes))
@@ -71,11 +75,8 @@ class GroupSoftmax(MultiLabelLoss):
         hidden = torch.zeros_like(z, dtype=torch.bool) if known is None else ~known
 
         given = self._sums(answers)
-        if self.strict and bool((given > 1 + 1e-6).any()):
-            row = int(torch.nonzero(given > 1 + 1e-6)[0, 0])
-            raise InputError(
-                f"row {row} has several labels of one exclusive group; split it or drop the group"
-            )
+        if plain(logits) and (self.strict or (not self._warned and logits.device.type == "cpu")):
+            self._check_single(given, answers)
         scale = torch.where(self.has_none, given.clamp(min=1), torch.where(given > 0, given, 1.0))
         answers = self._smoothed(answers / scale[:, self.segment])
         possible = self._sums(hidden.to(z.dtype)) > 0
@@ -91,6 +92,20 @@ class GroupSoftmax(MultiLabelLoss):
         if members.row_weight is not None:
             cost = cost * members.row_weight.to(z.dtype)[:, None]
         return reduce_units(cost, self.reduction, z.shape[0], known_units.sum())
+
+    def _check_single(self, given: Tensor, answers: Tensor) -> None:
+        """Several labels of a group in one row are an error, or warned of once."""
+        crowded = given > 1 + 1e-6
+        if not crowded.any():
+            return
+        rows = torch.nonzero(crowded.any(1))[:, 0].tolist()
+        cells = torch.nonzero((answers > 0) & crowded[:, self.segment])[:, 1]
+        labels = [label_name(j, self.names) for j in self.columns[cells].unique().tolist()]
+        message = f"several labels of one exclusive group in rows {listed(rows)}: labels {listed(labels)}"
+        if self.strict:
+            raise InputError(f"{message}; mend the targets, or drop the group")
+        warnings.warn(f"{message}; they share the answer", ManyhotWarning, stacklevel=level_of_caller())
+        self._warned = True
 
     def _sums(self, per_cell: Tensor) -> Tensor:
         """(rows, groups) sums over the members of each group."""

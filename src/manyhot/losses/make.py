@@ -1,21 +1,23 @@
 """From what a user writes, `"asl(gamma_neg=2)"`, to a loss; and the one loss for a label space."""
 
 import ast
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from manyhot import _check
-from manyhot.errors import OptionError
+from manyhot.errors import OptionError, ShapeError
 from manyhot.kernels.reduction import Reduction
 from manyhot.labels import LabelSpace, as_targets
-from manyhot.losses.base import MultiLabelLoss, Options, PerLabel
+from manyhot.losses.base import MultiLabelLoss, PerLabel, arguments
 from manyhot.losses.groups import GroupSoftmax
 from manyhot.losses.mixed import INDEPENDENT, Mixed
 from manyhot.losses.table import LOSSES
 from manyhot.losses.weighting import label_weights
+
+TRAINING_COUNTS = ("label_counts", "num_rows", "propensity")
+"""What is known of every training set, and of use to some losses."""
 
 
 def make_loss(spec: str | type[MultiLabelLoss] | MultiLabelLoss, **context: Any) -> MultiLabelLoss:
@@ -23,8 +25,9 @@ def make_loss(spec: str | type[MultiLabelLoss] | MultiLabelLoss, **context: Any)
 
     Args:
         spec: "asl", "asl(gamma_neg=2, reduction='sum')", `Asymmetric`, or an instance, returned as it is.
-        context: what the surroundings know (label_counts, num_rows, names, pos_weight, reduction, ...). A
-            loss takes what it has an argument for; arguments in the spec go first.
+        context: further arguments; those in the spec go first. What is known of the training set
+            (label_counts, num_rows, propensity) is left out where the loss has no argument for it, and
+            so is what is None.
 
     Raises:
         OptionError: no such loss (the nearest names are listed), no such argument, or a spec that is no call.
@@ -39,9 +42,11 @@ def make_loss(spec: str | type[MultiLabelLoss] | MultiLabelLoss, **context: Any)
     else:
         raise OptionError(f"loss must be a name, a class or an instance, got {spec!r}")
     accepted = arguments(kind)
-    for argument in given:
-        _check.one_of(f"an argument of {spec}", argument, accepted)
-    return kind(**{**{k: v for k, v in context.items() if k in accepted and v is not None}, **given})
+    useless = set(TRAINING_COUNTS) - set(accepted)
+    known = {name: value for name, value in context.items() if value is not None and name not in useless}
+    for argument in (*known, *given):
+        _check.one_of(f"an argument of {kind.__name__}", argument, accepted)
+    return kind(**{**known, **given})
 
 
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
@@ -62,12 +67,6 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
         raise OptionError(f"expected a loss like 'asl' or 'asl(gamma_neg=2)', got {spec!r}") from None
 
 
-def arguments(kind: type[MultiLabelLoss]) -> tuple[str, ...]:
-    """All argument names of a loss: its own, then those that every loss has."""
-    own = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "options")]
-    return (*own, *Options.__annotations__)
-
-
 def losses_for(
     space: LabelSpace,
     spec: str | type[MultiLabelLoss] | MultiLabelLoss = "bce",
@@ -76,6 +75,7 @@ def losses_for(
     pos_weight: str | PerLabel | None = None,
     weights: Mapping[str, float] | str | None = None,
     reduction: Reduction = "mean",
+    strict: bool = False,
     **context: Any,
 ) -> MultiLabelLoss:
     """The loss of a whole label space: `spec` on independent labels, a softmax in each exclusive group.
@@ -88,28 +88,38 @@ def losses_for(
             independent labels.
         weights: of the parts, as `Mixed` takes them.
         reduction: as for every loss.
+        strict: what is else warned of once, probabilities in place of logits and several labels in one group,
+            is an error.
         context: further arguments for the loss of the independent labels.
 
     Raises:
-        OptionError: an unknown loss, argument or weight; weights by scheme without training targets.
+        OptionError: an unknown loss, argument or weight; weights by scheme without training targets;
+            arguments for a loss that is made already, or where no label is independent.
+        ShapeError: weights for another number of labels.
     """
     columns = space.columns(space.independent)
+    context = {**context, "pos_weight": pos_weight}
+    for name in (name for name, value in context.items() if value is not None):
+        if isinstance(spec, MultiLabelLoss):
+            raise OptionError(f"{name}= comes too late for a loss that is made already; make it with {name}=")
+        if not len(columns):
+            raise OptionError(f"{name}= is for independent labels, and all of these are in exclusive groups")
     targets = None if train_targets is None else as_targets(train_targets, len(space))
     single: MultiLabelLoss | None = None
     if len(columns):
         own = None if targets is None else targets.columns(columns)
-        known: dict[str, Any] = {"names": space.independent, "reduction": reduction, **context}
+        known: dict[str, Any] = {"names": space.independent, "reduction": reduction, "strict": strict}
         if own is not None:
             known.update(label_counts=own.label_sums(), num_rows=len(own))
-        known["pos_weight"] = _weights(pos_weight, own, space, columns)
-        single = make_loss(spec, **known)
+        weighed = {"pos_weight": _weights(pos_weight, own, space, columns)}
+        single = make_loss(spec, **{**known, **context, **weighed})
     if not space.groups:
         assert single is not None
         return single
     if single is None and weights is None:
-        return GroupSoftmax.of(space, reduction=reduction)
+        return GroupSoftmax.of(space, reduction=reduction, strict=strict)
     parts = {} if single is None else {INDEPENDENT: single}
-    return Mixed(space, parts, weights, reduction=reduction)  # type: ignore[arg-type]
+    return Mixed(space, parts, weights, reduction=reduction, strict=strict)  # type: ignore[arg-type]
 
 
 def _weights(pos_weight: Any, own: Any, space: LabelSpace, columns: Any) -> Any:
@@ -121,7 +131,10 @@ def _weights(pos_weight: Any, own: Any, space: LabelSpace, columns: Any) -> Any:
         return {name: weight for name, weight in pos_weight.items() if name not in _grouped(space)}
     if pos_weight is None or np.ndim(pos_weight) == 0:
         return pos_weight
-    return np.asarray(pos_weight)[columns]
+    weights = np.asarray(pos_weight)
+    if weights.shape != (len(space),):
+        raise ShapeError(f"pos_weight must have shape ({len(space)},), one per label, got {weights.shape}")
+    return weights[columns]
 
 
 def _grouped(space: LabelSpace) -> set[str]:

@@ -1,13 +1,14 @@
 """`Mixed`: one loss for a label space of exclusive groups and independent labels."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from manyhot import _check
-from manyhot.errors import InputError, OptionError
+from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.kernels.cells import Cells
 from manyhot.labels import LabelSpace
 from manyhot.losses.base import MultiLabelLoss, Options
@@ -26,7 +27,8 @@ class Mixed(MultiLabelLoss):
         weights: {part: weight}, 1 where not named; "learned" for weights by uncertainty, which are parameters
             for the optimiser; None (default) gives each part under the reduction "mean" its share of the
             decisions in a row (one for a group, one for each independent label), else 1.
-        options: as for every loss; set the weights of labels on the parts.
+        options: as for every loss, but smoothing and weights of labels, which are given to the parts. Every
+            part is reduced as this loss is, whatever it would do alone.
 
     Source:
         Learned weights: Kendall et al., "Multi-Task Learning Using Uncertainty to Weigh Losses", CVPR 2018.
@@ -41,6 +43,12 @@ class Mixed(MultiLabelLoss):
         weights: Mapping[str, float] | Literal["learned"] | None = None,
         **options: Unpack[Options],
     ) -> None:
+        for name in ("smoothing", "pos_weight", "label_weight"):
+            if name in options:
+                raise OptionError(
+                    f"{name} belongs to the parts of a mixed loss: Mixed(space, "
+                    f"{{'{INDEPENDENT}': BCE({name}=...)}})"
+                )
         super().__init__(**{**options, "names": space.names})
         if self.reduction == "none":
             raise OptionError(
@@ -63,6 +71,7 @@ class Mixed(MultiLabelLoss):
                 part = GroupSoftmax(
                     [range(len(members))], allow_none[name], names=members, strict=self.strict
                 )
+            part = copy(part)  # it keeps its parameters and buffers, and the caller's object its reduction
             part.reduction = self.reduction
             self.parts.append(part)
             self.register_buffer(
@@ -89,6 +98,12 @@ class Mixed(MultiLabelLoss):
             raise InputError(
                 f"expected heads {', '.join(self.part_names)}, got {', '.join(map(str, logits))}"
             )
+        for place, name in enumerate(self.part_names):
+            if logits[name].ndim != 2 or logits[name].shape[1] != len(self._columns(place)):
+                raise ShapeError(
+                    f"the head {name} must have shape (rows, {len(self._columns(place))}), "
+                    f"got {tuple(logits[name].shape)}"
+                )
         order = torch.cat([self._columns(place) for place in range(len(self.parts))])
         return torch.cat([logits[name] for name in self.part_names], dim=1)[:, torch.argsort(order)]
 
@@ -113,6 +128,10 @@ class Mixed(MultiLabelLoss):
         super().set_epoch(epoch)
         for part in self.parts:
             part.set_epoch(epoch)  # type: ignore[operator]
+
+    def training_state(self) -> bool:
+        """True where a part remembers earlier batches."""
+        return any(part.training_state() for part in self.parts)  # type: ignore[operator]
 
     def _columns(self, place: int) -> Tensor:
         return self.get_buffer(f"columns_{place}")

@@ -66,7 +66,7 @@ class Watch:
         message = f"logits look like probabilities: {sign}; pass what comes before the activation"
         if strict:
             raise InputError(message)
-        warnings.warn(message, ManyhotWarning, stacklevel=_level_of_caller())
+        warnings.warn(message, ManyhotWarning, stacklevel=level_of_caller())
         self.trusting = True
 
     def _sign_of_probabilities(self, logits: Tensor, made_by: str) -> str | None:
@@ -115,9 +115,22 @@ def refuse_nan(logits: Tensor, known: Tensor | None, names: Sequence[str] | None
         rows, labels = torch.nonzero(bad, as_tuple=True)
         raise InputError(
             f"{len(rows)} of {logits.numel()} logits are NaN: rows {listed(rows.unique().tolist())}, "
-            f"labels {listed([_name(j, names) for j in labels.unique().tolist()])}; "
+            f"labels {listed([label_name(j, names) for j in labels.unique().tolist()])}; "
             "lower the learning rate or clip gradients, and look for NaN in the inputs"
         )
+
+
+def level_of_caller() -> int:
+    """How far above the calling function the first line lies that is in none of the packages `THROUGH`."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in THROUGH:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def label_name(label: int, names: Sequence[str] | None) -> str:
+    """Number and, where there is one, name."""
+    return str(label) if names is None else f"{label} ({names[label]!r})"
 
 
 def listed(items: Sequence[Any]) -> str:
@@ -134,7 +147,7 @@ def _check_values(values: Tensor, unknown: Tensor | None, names: Sequence[str] |
         row, label = (int(index[0]) for index in torch.nonzero(wrong, as_tuple=True))
         raise InputError(
             f"targets must be in [0, 1], or NaN or -1 for unknown; got {float(values[row, label]):g} "
-            f"in row {row}, label {_name(label, names)}"
+            f"in row {row}, label {label_name(label, names)}"
         )
 
 
@@ -156,15 +169,3 @@ def _range(logits: Tensor) -> tuple[float, float]:
         return math.nan, math.nan
     low, high = torch.aminmax(logits)
     return low.item(), high.item()
-
-
-def _name(label: int, names: Sequence[str] | None) -> str:
-    return str(label) if names is None else f"{label} ({names[label]!r})"
-
-
-def _level_of_caller() -> int:
-    """How far above `check` the first line lies that is in none of the packages of `THROUGH`."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in THROUGH:
-        frame, level = frame.f_back, level + 1
-    return level
