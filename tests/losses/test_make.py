@@ -58,7 +58,7 @@ def test_a_misspelt_argument_is_refused_and_the_near_ones_named(kind):
     context = {"label_counts": [3, 1], "num_rows": 10, "space": LabelSpace(["a", "b"]), "groups": [[0, 1]]}
     context["parts"] = {"independent": Asymmetric()}
     taken = {name: value for name, value in context.items() if name in arguments(kind)}
-    with pytest.raises(OptionError, match="an argument of .* did you mean reduction"):
+    with pytest.raises(OptionError, match=r"an argument of .* did you mean reduction"):
         kind(**taken, reductoin="sum")
 
 

@@ -161,7 +161,7 @@ def test_losses_for_refuses_what_it_cannot_hand_on():
     targets = space.encode([["a"], ["a", "b"], []])
     with pytest.raises(OptionError, match=r"an argument of Asymmetric 'gama_neg' .* did you mean gamma_neg"):
         losses_for(space, "asl", targets, gama_neg=3)
-    with pytest.raises(OptionError, match="an argument of BCE must be one of .*'gamma_neg'"):
+    with pytest.raises(OptionError, match=r"an argument of BCE must be one of .*'gamma_neg'"):
         losses_for(space, "bce", targets, gamma_neg=3)
     for given in ({"pos_weight": "balanced"}, {"smoothing": 0.1}):
         with pytest.raises(OptionError, match="comes too late for a loss that is made already"):

@@ -1,19 +1,24 @@
 """Membership of the first k labels made smooth."""
 
-from typing import Unpack
+from collections.abc import Sequence
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
 from manyhot import _check
 from manyhot.kernels import words
-from manyhot.kernels.cells import Cells
+from manyhot.kernels.cells import Cells, wide
+from manyhot.kernels.pointwise import plain
 from manyhot.kernels.positives import positives, visible
 from manyhot.losses.base import Options
 from manyhot.losses.rowwise import RowCosts
 
-HALVINGS = 48
-"""Steps of the search for a row's threshold; two of Newton's follow, which also carry the gradient."""
+STEPS = 60
+"""Of the search for a row's threshold, at most: so many halve any range to the precision of float64."""
+CLOSE = 1e-7
+"""A step of so many sizes of the threshold is the last: the error is then about its square."""
+CHUNK_CELLS = 1 << 16
 
 
 class SoftTopK(RowCosts):
@@ -43,36 +48,129 @@ class SoftTopK(RowCosts):
             return z.sum(1)
         z = visible(z, cells)
         own = positives(z, cells, self.reading(cells))
-        threshold = self._threshold(self.alpha * z, cells.known())
-        membership = words.softplus(-(self.alpha * own.z + threshold[own.rows]))
-        size = own.added(own.values)
-        # An infinite logit has to show also in a row without positives, or its gradient would be a NaN.
-        return own.added(own.mass * membership) / size.where(size > 0, 1.0) + 0.0 * threshold
-
-    def _threshold(self, x: Tensor, known: Tensor | None) -> Tensor:
-        """(rows,) alpha t."""
-        shown = torch.ones_like(x, dtype=torch.bool) if known is None else known
+        known = cells.known()
+        shown = torch.ones_like(z, dtype=torch.bool) if known is None else known
+        x = self.alpha * z.to(wide(z.device))
         width = shown.sum(1).to(x.dtype)
-        wanted = torch.minimum(torch.full_like(width, self.k), width / 2)
-        still = x.detach()
-        least = torch.where(shown, still, torch.inf).amin(1)
-        most = torch.where(shown, still, -torch.inf).amax(1)
-        some = width > 0
-        reach = torch.log(torch.where(some, width / wanted.where(some, 1.0), 1.0)) + 1
-        low, high = torch.where(some, -most - reach, 0.0), torch.where(some, 1 - least, 0.0)
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            over = _members(still, shown, middle) > wanted
-            low, high = torch.where(over, low, middle), torch.where(over, middle, high)
-        threshold = (low + high) / 2
-        for _ in range(2):  # two, so that second derivatives are right as well
-            share = torch.sigmoid(x + threshold[:, None])
-            slope = torch.where(shown, share * torch.sigmoid(-(x + threshold[:, None])), 0.0).sum(1)
-            excess = _members(x, shown, threshold) - wanted
-            step = excess / slope.where(slope > 1e-6, 1.0)
-            threshold = threshold - torch.where(slope > 1e-6, step, 0.0)  # no label is near it: it may rest
-        return threshold
+        threshold = thresholds(x, shown, torch.minimum(torch.full_like(width, self.k), width / 2))
+        membership = words.softplus(-(self.alpha * own.z.to(x.dtype) + threshold[own.rows])).to(z.dtype)
+        size = own.added(own.values)
+        return own.added(own.mass * membership) / size.where(size > 0, 1.0)
 
 
-def _members(x: Tensor, shown: Tensor, threshold: Tensor) -> Tensor:
-    return torch.where(shown, torch.sigmoid(x + threshold[:, None]), 0.0).sum(1)
+def thresholds(x: Tensor, shown: Tensor, wanted: Tensor) -> Tensor:
+    """(rows,) t that makes sigmoid(x + t) sum to what is wanted over a row's shown cells; 0 without any.
+
+    Args:
+        x: (rows, labels) float64, finite.
+        shown: (rows, labels) bool.
+        wanted: (rows,), above 0 and at most half of the shown cells.
+    """
+    kind = Threshold if torch.compiler.is_compiling() else ForwardThreshold  # as for torch_engine.Cost
+    return kind.apply(x, shown, wanted)  # type: ignore[return-value]
+
+
+class Threshold(torch.autograd.Function):
+    """The threshold, which moves against the mean of its row's logits, weighted by sigmoid'(x + t)."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, shown: Tensor, wanted: Tensor) -> Tensor:
+        """The search, for a few rows at a time where the memory of all matters."""
+        if not plain(x):
+            return _solved(x, shown, wanted)
+        step = max(1, CHUNK_CELLS // x.shape[1])
+        runs = zip(x.split(step), shown.split(step), wanted.split(step), strict=True)
+        return torch.cat([_solved(*run) for run in runs])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Sequence[Any], output: Tensor) -> None:
+        """Keep the threshold with what it was found for."""
+        x, shown, _ = inputs
+        ctx.save_for_backward(x, shown, output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        """Against the weights."""
+        x, shown, threshold = ctx.saved_tensors
+        return -gradient[:, None] * _weights(x + threshold[:, None], shown), None, None
+
+
+class ForwardThreshold(Threshold):
+    """The same with forward-mode derivatives."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Sequence[Any], output: Tensor) -> None:
+        """Keep the threshold for both directions."""
+        Threshold.setup_context(ctx, inputs, output)
+        x, shown, _ = inputs
+        ctx.save_for_forward(x, shown, output)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:  # type: ignore[override]
+        """Against the weighted mean."""
+        x, shown, threshold = ctx.saved_tensors
+        return -(tangent * _weights(x + threshold[:, None], shown)).sum(1)
+
+
+def _solved(x: Tensor, shown: Tensor, wanted: Tensor) -> Tensor:
+    """Newton's steps while each is half of the one before and within the bracket, else halvings of it."""
+    low, high = _bracket(x, shown, wanted)
+    threshold, last = (low + high) / 2, high - low
+    done = torch.zeros_like(threshold, dtype=torch.bool)
+    for _ in range(STEPS):
+        excess, slope = _excess(x + threshold[:, None], shown, wanted)
+        low, high = torch.where(excess > 0, low, threshold), torch.where(excess > 0, threshold, high)
+        step = -excess / slope
+        good = (threshold + step >= low) & (threshold + step <= high) & (2 * step.abs() <= last)
+        step = torch.where(done, 0.0, torch.where(good, step, (low + high) / 2 - threshold))
+        threshold, last = threshold + step, step.abs()
+        done = last <= CLOSE * (1 + threshold.abs())
+        if plain(x) and bool(done.all()):
+            break
+    return threshold
+
+
+def _bracket(x: Tensor, shown: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """A threshold that is too low and one that is too high."""
+    least = torch.where(shown, x, torch.inf).amin(1)
+    most = torch.where(shown, x, -torch.inf).amax(1)
+    number = shown.sum(1)
+    some = number > 0
+    reach = torch.log(torch.where(some, number / wanted.where(some, 1.0), 1.0)) + 1
+    return torch.where(some, -most - reach, 0.0), torch.where(some, 1 - least, 0.0)
+
+
+def _excess(x: Tensor, shown: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """(rows,) log of what the memberships sigmoid(x) have too much by what they lack, and its derivative.
+
+    With the n cells above 0 as whole members, the memberships of the others and n - wanted are too much, what
+    the n lack is too little. Both may be far below the precision of their sum, so they stay logarithms.
+    """
+    inside, size = x > 0, torch.where(shown, x.abs(), torch.inf)
+    number = (inside & shown).sum(1) - wanted
+    nearest = [_finite(torch.where(side, size, torch.inf).amin(1)) for side in (inside, ~inside)]
+    rest = torch.sigmoid(size)
+    share = torch.exp(torch.where(inside, nearest[0][:, None], nearest[1][:, None]) - size) * rest
+    lacking = torch.where(inside, share, 0.0)
+    under, of_under = _log_sum(lacking, rest, nearest[0], -number)
+    over, of_over = _log_sum(share - lacking, rest, nearest[1], number)
+    some = shown.any(1)
+    return torch.where(some, over - under, 0.0), torch.where(some, of_over + of_under, 1.0)
+
+
+def _log_sum(share: Tensor, rest: Tensor, nearest: Tensor, more: Tensor) -> tuple[Tensor, Tensor]:
+    """(rows,) log of the summed shares, in units of exp(-nearest), and `more` if above 0; and its slope."""
+    logs = torch.logaddexp(torch.log(share.sum(1)) - nearest, torch.log(more.clamp(min=0)))
+    return logs, (share * rest).sum(1) * torch.exp(-nearest - logs)
+
+
+def _finite(numbers: Tensor) -> Tensor:
+    return numbers.where(numbers.isfinite(), 0.0)
+
+
+def _weights(x: Tensor, shown: Tensor) -> Tensor:
+    """(rows, labels) sigmoid'(x) by its sum over the row, also where all of it rounds to 0."""
+    logs = torch.where(shown, -words.softplus(x) - words.softplus(-x), -1e30)
+    return torch.where(shown, torch.softmax(logs, dim=1), 0.0)
