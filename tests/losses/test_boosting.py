@@ -1,5 +1,7 @@
 """Objectives for gradient boosting against closed forms, differences, and by boosting trees with them."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -51,6 +53,39 @@ def test_weights_and_unknown_cells():
     assert (hessian[y < 0] == 0).all()
     weight = np.where(y == 1, [1.0, 2, 3], 1.0)
     np.testing.assert_allclose(gradient[y >= 0], (weight * (expit(Z) - y))[y >= 0])
+
+
+@pytest.mark.parametrize("name", ["bce", "asl", "partial-bce", "csl(mode='ignore')"])
+def test_unknown_cells_that_are_left_out_have_no_part(name):
+    y = np.where(np.arange(18).reshape(6, 3) % 4 == 0, np.nan, Y)
+    for part in (*boosting_objective(name)(y, Z), boosting_objective(name).value(y, Z)):
+        assert (part[np.isnan(y)] == 0).all()
+
+
+def test_unknown_cells_that_are_learned_from_have_a_gradient_and_a_hessian():
+    y, p, alpha = np.full((6, 3), -1.0), expit(Z), 0.1
+    for name in ("an", "em", "gr"):
+        gradient, hessian = boosting_objective(name)(y, Z)
+        assert (gradient != 0).all()
+        assert (hessian > 0).all()
+    gradient, hessian = boosting_objective("an")(y, Z)  # as negatives
+    np.testing.assert_allclose(gradient, p)
+    np.testing.assert_allclose(hessian, p * (1 - p))
+    gradient, hessian = boosting_objective("em(alpha=0.1)", least_hessian=1e-9)(y, Z)
+    np.testing.assert_allclose(gradient, alpha * Z * p * (1 - p))
+    bend = alpha * p * (1 - p) * (1 + Z * (1 - 2 * p))
+    np.testing.assert_allclose(hessian, np.maximum(bend, 1e-9), rtol=1e-9)
+
+
+def test_the_value_is_what_the_gradient_is_of():
+    objective = boosting_objective("poly1", pos_weight=[1.0, 2, 3])
+    step = 1e-6
+    slope = (objective.value(Y, Z + step) - objective.value(Y, Z - step)) / (2 * step)
+    np.testing.assert_allclose(objective(Y, Z)[0], slope, rtol=1e-5, atol=1e-8)
+    bce = boosting_objective("bce").value(Y[:, 0], Z[:, 0])
+    np.testing.assert_allclose(bce, np.logaddexp(0, np.where(Y[:, 0] > 0, -Z[:, 0], Z[:, 0])))
+    copied = pickle.loads(pickle.dumps(objective))
+    np.testing.assert_allclose(copied(Y, Z), objective(Y, Z))
 
 
 @pytest.mark.parametrize("loss", ["bce", "asl(gamma_neg=2)"])
