@@ -1,6 +1,7 @@
 """manyhot fit: what it prints, where the run goes, what it refuses."""
 
 import json
+import re
 
 import pytest
 
@@ -51,6 +52,16 @@ def test_runs_are_numbered_when_no_folder_is_named(manyhot, posts, tmp_path):
     assert str(free_folder(str(posts))) == "runs/posts-2"
     assert str(free_folder(".")).startswith(f"runs/{tmp_path.name}")
     assert str(free_folder("openml:yeast")) == "runs/yeast-1"
+
+
+@pytest.mark.parametrize("loss", ["auto", "bce"])
+def test_weights_of_positives_are_told(manyhot, posts, loss):
+    short = ("fit", posts, "--epochs", "1", "--loss", loss)
+    result = manyhot(*short, "--out", "run", "--pos-weight", "balanced")
+    (line,) = [line for line in result.stdout.splitlines() if "positive weights of 3 labels:" in line]
+    low, high = re.search(r"labels: (\S+) to (\S+), median", line).groups()
+    assert 0 < float(low) <= float(high) <= 100
+    assert "positive weights" not in manyhot(*short, "--out", "other").stdout
 
 
 def test_options_reach_the_run(manyhot, posts, tmp_path):

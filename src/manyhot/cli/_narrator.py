@@ -86,6 +86,8 @@ class Narrator:
         encoder = model.encoder_config["name"] or model.encoder_config["module"]
         weights = sum(parameter.numel() for parameter in model.parameters())
         self.say("model", f"{encoder}, {weights:,} weights, {len(model.space):,} labels, loss {event.loss}")
+        if event.weights:
+            self.say("", f"positive {event.weights}")
         for sentence in model.preparation.notes:
             self.say("", sentence)
 

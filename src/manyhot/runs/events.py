@@ -45,11 +45,12 @@ class BaselineKnown:
 
 @dataclass(frozen=True)
 class ModelBuilt:
-    """The model, untrained, its bias at the prior; `rows` will train it."""
+    """The model, untrained, its bias at the prior; `rows` train it, positives by `weights`."""
 
     model: "Model"
     rows: int
     loss: str
+    weights: str | None = None
 
 
 @dataclass(frozen=True)

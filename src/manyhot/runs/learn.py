@@ -17,6 +17,7 @@ from manyhot.data import Table, folds
 from manyhot.decide import Cuts, Decision, GroupChoice, rule_for
 from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 from manyhot.losses import label_weights, losses_for
+from manyhot.losses.weighting import summary
 from manyhot.models import WIDE, Model, best_of, stacked
 from manyhot.models.model import DEFAULT_ENCODER
 from manyhot.models.text import MAX_TERMS
@@ -160,7 +161,7 @@ def hard(targets: Targets) -> Targets:
 def _solved(rows: Table, recipe: Recipe, tell: Listener) -> tuple[Model, Solved]:
     """A model for these rows, and their scores by models that have not seen them."""
     model = model_for(rows, recipe)
-    tell(ModelBuilt(model, len(rows), SOLVED_LOSS))
+    tell(ModelBuilt(model, len(rows), SOLVED_LOSS, weights_told(rows, recipe)))
     fold = np.empty(len(rows), np.int64)
     for number, (_, outside) in enumerate(folds(rows.targets, FOLDS, groups=rows.group, seed=recipe.seed)):
         fold[outside] = number
@@ -183,7 +184,7 @@ def _trained(
     """
     model = model_for(rows, recipe)
     loss, spec = loss_for(rows, recipe)
-    tell(ModelBuilt(model, len(rows), str(spec)))
+    tell(ModelBuilt(model, len(rows), str(spec), weights_told(rows, recipe)))
     history = train(
         model,
         rows.inputs,
@@ -204,6 +205,15 @@ def loss_for(rows: Table, recipe: Recipe) -> "tuple[nn.Module, Any]":
     """The loss that a model is trained with, and how it was asked for."""
     spec = DEFAULT_LOSS if recipe.loss == AUTO else recipe.loss
     return losses_for(rows.space, spec, rows.targets, pos_weight=recipe.pos_weight), spec
+
+
+def weights_told(rows: Table, recipe: Recipe) -> str | None:
+    """The weights of positives in one line; None where they have none."""
+    if recipe.pos_weight is None:
+        return None
+    columns = rows.space.columns(rows.space.independent)  # in an exclusive group there is no such weight
+    weights = label_weights(rows.targets, recipe.pos_weight, rows.space.names)
+    return summary(weights[columns], rows.targets.columns(columns))
 
 
 def model_for(rows: Table, recipe: Recipe, head_device: str = "cpu") -> Model:
