@@ -53,6 +53,13 @@ class Cells(ABC):
         """(rows,) sum over labels of target value times `per_label` (labels,), which is 1 when absent."""
 
     @abstractmethod
+    def label_sums(self, amounts: Tensor | None = None) -> Tensor:
+        """(labels,) sum over rows of target value times `amounts` (rows, labels), which is 1 when absent.
+
+        In the device's widest float.
+        """
+
+    @abstractmethod
     def dense(self) -> "DenseCells":
         """The dense layout: itself, or built, where a loss cannot do without."""
 
@@ -129,6 +136,11 @@ class DenseCells(Cells):
     def positive_sums(self, per_label: Tensor | None = None) -> Tensor:
         mass = self.mass(torch.float32 if per_label is None else per_label.dtype)
         return mass.sum(1) if per_label is None else mass @ per_label
+
+    @override
+    def label_sums(self, amounts: Tensor | None = None) -> Tensor:
+        mass = self.mass(torch.promote_types(self.values.dtype, torch.float32))
+        return (mass if amounts is None else mass * amounts).sum(0, dtype=wide(self.device))
 
     def mass(self, dtype: torch.dtype) -> Tensor:
         """(rows, labels) target values, 0 where unknown."""
@@ -218,6 +230,13 @@ class SparseCells(Cells):
         if self.values is not None:
             amounts = amounts * self.values.to(dtype)
         return torch.zeros(self.shape[0], dtype=dtype, device=self.device).index_add_(0, rows, amounts)
+
+    @override
+    def label_sums(self, amounts: Tensor | None = None) -> Tensor:
+        none = torch.zeros(self.width, dtype=wide(self.device), device=self.device)
+        found = torch.ones_like(none[:1]) if amounts is None else amounts[self.positive_index].to(none.dtype)
+        found = found if self.values is None else found * self.values.to(none.dtype)
+        return none.index_add_(0, self.positive_index[1], found.expand(len(self.labels)))
 
     @override
     def dense(self) -> DenseCells:

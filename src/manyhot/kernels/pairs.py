@@ -64,6 +64,11 @@ def pair_sums(
     return torch.cat(runs)  # type: ignore[arg-type]
 
 
+def softplus(difference: Tensor) -> Tensor:
+    """log(1 + exp(difference)); torch.compile takes it also of pairs whose number no shape tells."""
+    return torch.logaddexp(difference, difference.new_zeros(()))
+
+
 def _run(cost: Callable[[Tensor], Tensor], z: Tensor, mass: Tensor, units: Tensor, own: Tensor) -> Tensor:
     return (cost(z[units] - own[:, None]) * mass[units]).sum(1)
 

@@ -6,12 +6,15 @@ import torch
 from torch import Tensor
 
 from manyhot.kernels.cells import Cells, SparseCells
+from manyhot.kernels.pointwise import plain
 from manyhot.kernels.row_sums import RowReading
 
 
 @dataclass(frozen=True, eq=False)
 class Positives:
     """Every cell with a positive value, one entry each.
+
+    Where shapes must not depend on numbers all cells are listed, those that are not positive by the value 0.
 
     Args:
         size: rows of the batch.
@@ -34,13 +37,15 @@ class Positives:
         return amounts.new_zeros(self.size).index_add(0, self.rows, amounts)
 
 
-def positives(z: Tensor, cells: Cells, reading: RowReading) -> Positives:
+def positives(z: Tensor, cells: Cells, reading: RowReading, *, paired: bool = False) -> Positives:
     """The positive cells of a batch; dense targets are built only where they are smoothed.
 
     Args:
         z: (rows, labels) logits in float32 or float64.
         cells: the targets.
         reading: weights and smoothing.
+        paired: each will be held against its whole row, so that all cells are listed for torch.vmap only,
+            which cannot do without, and not for torch.compile.
     """
     if isinstance(cells, SparseCells) and not any(reading.smoothing):
         rows, labels = cells.positive_index
@@ -48,14 +53,72 @@ def positives(z: Tensor, cells: Cells, reading: RowReading) -> Positives:
         values = torch.ones_like(own) if cells.values is None else cells.values.to(z.dtype)
     else:
         whole = _values(cells, reading, z.dtype)
-        rows, labels = torch.nonzero(whole > 0, as_tuple=True)
-        own, values = z[rows, labels], whole[rows, labels]
+        if _is_mapped(whole) or not (paired or plain(z)):
+            rows = torch.arange(len(z), device=z.device).repeat_interleave(z.shape[1])
+            labels = torch.arange(z.shape[1], device=z.device).repeat(len(z))
+            own, values = visible(z, cells).reshape(-1), whole.reshape(-1)
+        else:
+            rows, labels = torch.nonzero(whole > 0, as_tuple=True)
+            own, values = z[rows, labels], whole[rows, labels]
     mass = values
     if reading.positive_weight is not None:
         mass = mass * reading.positive_weight.to(z.dtype)[labels]
     if cells.cell_weight is not None:
         mass = mass * cells.cell_weight.to(z.dtype)[rows, labels]
     return Positives(z.shape[0], rows, labels, own, values, mass)
+
+
+class Sides:
+    """How far each cell is a positive of its label and how far not, for sums over both by label.
+
+    Args:
+        cells: the targets; unknown ones are negative here.
+        smoothing: as in `RowReading`.
+        weight: (rows, labels) of cells; None where all weigh 1.
+        dtype: of the sums.
+    """
+
+    def __init__(
+        self, cells: Cells, smoothing: tuple[float, float], weight: Tensor | None, dtype: torch.dtype
+    ) -> None:
+        lost, self.won = smoothing
+        self.weight, self.width = weight, cells.shape[1]
+        self.here = cells.positive_index if isinstance(cells, SparseCells) else None
+        if isinstance(cells, SparseCells):
+            ones = torch.ones(len(cells.labels), dtype=dtype, device=cells.device)
+            values = ones if cells.values is None else cells.values.to(dtype)
+        else:
+            values = cells.dense().mass(dtype)
+        self.positive = values * (1 - lost - self.won) + self.won
+        self.negative = 1 - self.positive
+        if weight is not None:
+            own = weight if self.here is None else weight[self.here]
+            self.positive, self.negative = self.positive * own, self.negative * own
+
+    def sums(self, of_positives: Tensor, of_negatives: Tensor) -> tuple[Tensor, Tensor]:
+        """(labels,) one amount (rows, labels) summed over positives, another over all other cells."""
+        if self.here is None:
+            return (self.positive * of_positives).sum(0), (self.negative * of_negatives).sum(0)
+        none, labels = of_positives.new_zeros(self.width), self.here[1]
+        positive = none.index_add(0, labels, self.positive * of_positives[self.here])
+        negative = none.index_add(0, labels, self.negative * of_negatives[self.here])
+        if self.won:
+            positive = positive + self.won * self._others(of_positives)
+        return positive, negative + (1 - self.won) * self._others(of_negatives)
+
+    def _others(self, amounts: Tensor) -> Tensor:
+        assert self.here is not None
+        weighted = amounts if self.weight is None else amounts * self.weight
+        return weighted.index_put(self.here, weighted.new_zeros(())).sum(0)
+
+
+def product(*weights: Tensor | None) -> Tensor | None:
+    """Of those that are not None; None of none."""
+    found = None
+    for weight in weights:
+        if weight is not None:
+            found = weight if found is None else found * weight
+    return found
 
 
 def visible(z: Tensor, cells: Cells) -> Tensor:
@@ -71,3 +134,15 @@ def _values(cells: Cells, reading: RowReading, dtype: torch.dtype) -> Tensor:
     if of_positives or of_negatives:
         values = values * (1 - of_positives - of_negatives) + of_negatives
     return values if known is None else torch.where(known, values, 0.0)
+
+
+def _is_mapped(tensor: Tensor) -> bool:
+    """True for what `torch.vmap` maps over."""
+    if torch.compiler.is_compiling():
+        return False
+    inside = torch._C._functorch
+    while inside.is_functorch_wrapped_tensor(tensor):
+        if inside.is_batchedtensor(tensor):
+            return True
+        tensor = inside.get_unwrapped(tensor)
+    return False

@@ -27,6 +27,15 @@ def cell_costs(logits: Tensor, cells: Cells, curves: Curves) -> Tensor:
     return _weighted(z, cells, curves.to(z.device, z.dtype), _value)[0]
 
 
+def positive_costs(logits: Tensor, cells: SparseCells, curves: Curves) -> Tensor:
+    """Cost of every positive cell (positives,), in the order of `positive_index`; differentiable."""
+    z, here = computed(logits), cells.positive_index
+    (costs,) = _listed(z[here], cells, curves.to(z.device, z.dtype).cells(*here), _value)
+    if cells.cell_weight is not None:
+        costs = costs * cells.cell_weight.to(z.dtype)[here]
+    return costs if cells.row_weight is None else costs * cells.row_weight.to(z.dtype)[here[0]]
+
+
 def cell_slopes(logits: Tensor, cells: Cells, curves: Curves) -> Tensor:
     """Derivative of every cell's cost by its logit (rows, labels); differentiable."""
     z = computed(logits)
@@ -91,17 +100,13 @@ def _dense(z: Tensor, cells: DenseCells, curves: Curves, call: Call) -> Parts:
 
 def _sparse(z: Tensor, cells: SparseCells, curves: Curves, call: Call) -> Parts:
     here, hidden = cells.positive_index, cells.unknown_index
-    at_positives, local = z[here], curves.cells(*here)
     # Every cell is costed as a negative. Those that are not are put to 0 first: a NaN or a huge value
     # there must not reach the sum, not even to be taken out again.
     background = z.index_put(here, z.new_zeros(()))
     if hidden is not None:
         background = background.index_put(hidden, z.new_zeros(()))
     parts = _negatives(background, curves, call)
-    if cells.values is None:
-        found = _positives(at_positives, local, call)
-    else:
-        found = _mixed(at_positives, cells.values.to(z.dtype), local, call)
+    found = _listed(z[here], cells, curves.cells(*here), call)
     parts = [part.index_put(here, value) for part, value in zip(parts, found, strict=True)]
     if hidden is None:
         return parts
@@ -110,6 +115,13 @@ def _sparse(z: Tensor, cells: SparseCells, curves: Curves, call: Call) -> Parts:
     local = curves.cells(*hidden)
     found = call(curves.unknown, z[hidden], *local.arguments(curves.unknown))
     return [part.index_put(hidden, value) for part, value in zip(parts, found, strict=True)]
+
+
+def _listed(z: Tensor, cells: SparseCells, curves: Curves, call: Call) -> Parts:
+    """Of the positives alone, from their logits and curves (positives,)."""
+    if cells.values is None:
+        return _positives(z, curves, call)
+    return _mixed(z, cells.values.to(z.dtype), curves, call)
 
 
 def _mixed(z: Tensor, values: Tensor, curves: Curves, call: Call) -> Parts:

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from manyhot import _check
 from manyhot.errors import OptionError
 from manyhot.kernels.cells import Cells
-from manyhot.kernels.positives import visible
+from manyhot.kernels.positives import Sides, product, visible
 from manyhot.kernels.reduction import reduce_units
-from manyhot.kernels.row_sums import RowReading, masses
 from manyhot.kernels.torch_engine import computed
 from manyhot.losses.base import MultiLabelLoss, Options
 from manyhot.losses.long_tail import checked_counts
@@ -55,24 +54,22 @@ class AUCM(MultiLabelLoss):
         """Costs of the labels, reduced."""
         z = computed(logits)
         s, r = torch.sigmoid(visible(z, cells)), torch.as_tensor(self.prior).to(z.dtype)
-        positive, negative = masses(cells, RowReading(smoothing=self.smoothing), z.dtype)
         known = cells.known()
         number = torch.full_like(r, len(z)) if known is None else known.sum(0).to(z.dtype)
-        if cells.row_weight is not None:
-            weight = cells.row_weight.to(z.dtype)[:, None]
-            positive, negative = positive * weight, negative * weight
-
-        def mean(values: Tensor) -> Tensor:
-            return values.sum(0) / number.clamp(min=1)
-
+        by_row = None if cells.row_weight is None else cells.row_weight[:, None]
+        sides = Sides(cells, self.smoothing, product(known, cells.cell_weight, by_row), z.dtype)
         a, b = self.a.to(z.dtype), self.b.to(z.dtype)
         if self.training:
             with torch.no_grad():
                 self.alpha.clamp_(min=0)
         alpha = (2 * self.alpha.detach() - self.alpha).to(z.dtype)
         up, down = (1.0 if w is None else w.to(z.dtype) for w in side_weights(self, cells))
-        spread = up * (1 - r) * mean(positive * (s - a) ** 2) + down * r * mean(negative * (s - b) ** 2)
-        lead = r * (1 - r) * self.margin + mean(down * r * negative * s - up * (1 - r) * positive * s)
-        costs = spread + 2 * alpha * lead - r * (1 - r) * alpha**2 + 0.0 * s.sum(0)
+        spread, share = (
+            [part / number.clamp(min=1) for part in sides.sums(*amounts)]
+            for amounts in (((s - a) ** 2, (s - b) ** 2), (s, s))
+        )
+        apart = up * (1 - r) * spread[0] + down * r * spread[1]
+        lead = r * (1 - r) * self.margin + down * r * share[1] - up * (1 - r) * share[0]
+        costs = apart + 2 * alpha * lead - r * (1 - r) * alpha**2 + 0.0 * s.sum(0)
         costs = torch.where(number > 0, costs, 0.0)
         return reduce_units(costs, self.reduction, z.shape[0], (number > 0).sum())

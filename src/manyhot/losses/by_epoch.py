@@ -13,13 +13,14 @@ from torch import Tensor
 
 from manyhot import _check
 from manyhot.errors import OptionError, ShapeError
-from manyhot.kernels.cells import Cells
+from manyhot.kernels.cells import Cells, SparseCells
 from manyhot.kernels.formula import Curve, Scalar
 from manyhot.kernels.words import sigmoid, softplus
 from manyhot.losses.base import Options
 from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import Pointwise
+from manyhot.losses.unobserved import hidden
 
 LEAST_SHARE = 1e-4
 """What an empty bin counts as, so that a divergence is finite."""
@@ -87,9 +88,10 @@ class ClassDifficultyBalanced(Pointwise):
     def select(self, logits: Tensor, cells: Cells) -> Cells:
         """Count what the model decides, at p = 0.5."""
         if self.training:
-            known, truth = cells.known(), cells.dense().mass(torch.float64)
+            known = cells.known()
             decided = (logits > 0) if known is None else (logits > 0) & known
-            self.counted += torch.stack([(truth * decided).sum(0), decided.sum(0), truth.sum(0)])
+            seen = [cells.label_sums(decided), decided.sum(0), cells.label_sums()]
+            self.counted += torch.stack(seen)
         return cells
 
     def _weights(self, difficulty: Tensor) -> Tensor:
@@ -183,16 +185,16 @@ class PartialLabelMasking(Pointwise):
         """Count predictions, then draw which cells stay."""
         if not self.training:
             return cells
-        known, truth = cells.known(), cells.dense().mass(torch.float32)
-        known = torch.ones_like(truth, dtype=torch.bool) if known is None else known
-        p, applies = torch.sigmoid(logits.double()), truth > 0.5
+        known = cells.known()
+        known = torch.ones_like(logits, dtype=torch.bool) if known is None else known
+        p, applies = torch.sigmoid(logits.double()), _likely(cells)
         sides = known & applies, known & ~applies
         ends = p >= 1 - 1 / self.bins, p < 1 / self.bins
         self.seen += torch.stack(
             [(sides[0] & ends[0]).sum(0), sides[0].sum(0), (sides[1] & ends[1]).sum(0), sides[1].sum(0)]
         )
         kept = torch.where(applies, self.ideal / self.ratio, self.ratio / self.ideal)
-        return cells.with_values(truth, ~known | (torch.rand_like(kept) >= kept))
+        return hidden(cells, ~known | (torch.rand_like(kept) >= kept))
 
     positive = staticmethod(BCE.positive)
     negative = staticmethod(BCE.negative)
@@ -200,6 +202,15 @@ class PartialLabelMasking(Pointwise):
     def training_state(self) -> bool:
         """Ideal ratios and counts."""
         return True
+
+
+def _likely(cells: Cells) -> Tensor:
+    """(rows, labels) bool, True where the target is above one half."""
+    if not isinstance(cells, SparseCells):
+        return cells.dense().mass(torch.float32) > 0.5
+    none = torch.zeros(cells.shape, dtype=torch.bool, device=cells.device)
+    likely = none.new_ones(1) if cells.values is None else cells.values > 0.5
+    return none.index_put(cells.positive_index, likely)
 
 
 def _labels(label_counts: ArrayLike) -> int:

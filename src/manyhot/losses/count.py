@@ -22,6 +22,8 @@ from manyhot.losses.positive_costs import PositiveCosts
 LOG_RATE_LIMIT = 10.0
 """From here, 22,026 labels, a rate exp(s) goes on as its tangent: exp(s) overflows, also as a gradient."""
 
+TINY = 1e-30  # least target value
+
 COUNTS = ("poisson", "mse", "mse_log", "negbin", "categorical")
 SOURCES = ("lse", "head", "sum_sigmoid")
 
@@ -163,7 +165,7 @@ class GeneralizedKL(PositiveCosts):
     def of_sums(self, sums: dict[str, Tensor], own: Positives) -> Tensor:
         """All rates less what the positives explain."""
         rates = rate_of(sums["lse_all"])
-        return rates + own.added(own.mass * (torch.log(own.values) - own.z - 1))
+        return rates + own.added(own.mass * (torch.log(own.values.clamp(min=TINY)) - own.z - 1))
 
 
 class AbsKL(Pointwise):

@@ -58,11 +58,13 @@ class GHM(Pointwise):
     def select(self, logits: Tensor, cells: Cells) -> Cells:
         """The weights of this batch, as weights of cells."""
         wide = torch.promote_types(logits.dtype, torch.float32)
-        known, values = cells.known(), cells.dense().mass(wide)
-        size = (torch.sigmoid(logits.to(wide)) - values).abs()
+        p, known = torch.sigmoid(logits.to(wide)), cells.known()
+        own = positives(p, cells, RowReading())
+        size = p.index_put((own.rows, own.labels), (own.z - own.values).abs())
         known = torch.ones_like(size, dtype=torch.bool) if known is None else known
-        place = (torch.where(known, size, 0.0) * self.bins).long().clamp(0, self.bins - 1)  # 0 for NaN
-        here = torch.bincount(place[known], minlength=self.bins).to(self.counts.dtype)
+        place = (torch.where(known, size, 0.0) * self.bins).long().clamp(0, self.bins - 1)
+        here = torch.zeros_like(self.counts)
+        here = here.index_add(0, place.reshape(-1), known.reshape(-1).to(here.dtype))
         weight = self._weights(here).to(wide)[place]
         if cells.cell_weight is not None:
             weight = weight * cells.cell_weight

@@ -36,7 +36,7 @@ class ApproxNDCG(RowCosts):
     def rows(self, z: Tensor, cells: Cells) -> Tensor:
         """What the order of the logits falls short of."""
         seen, known = visible(z, cells), cells.known()
-        own = positives(seen, cells, self.reading(cells))
+        own = positives(seen, cells, self.reading(cells), paired=True)
         members = z.new_ones(()).expand(z.shape) if known is None else known.to(z.dtype)
         # A label ties with itself, which sigmoid(0) = 1/2 counts half.
         ranks = 0.5 + pair_sums(self._share, seen, members, own.rows, own.z)

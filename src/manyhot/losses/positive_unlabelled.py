@@ -10,6 +10,7 @@ from manyhot import _check
 from manyhot.errors import OptionError
 from manyhot.kernels import words
 from manyhot.kernels.cells import Cells
+from manyhot.kernels.positives import Sides, product
 from manyhot.kernels.reduction import reduce_units
 from manyhot.kernels.torch_engine import computed
 from manyhot.losses.base import MultiLabelLoss, Options, PerLabel
@@ -61,19 +62,18 @@ class NonNegativePU(MultiLabelLoss):
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """Risks of the labels, reduced."""
         z = computed(logits)
-        of_positives, of_negatives = self.smoothing
-        values = cells.dense().mass(z.dtype)
-        positive = values * (1 - of_positives) + (1 - values) * of_negatives
-        rest = 1 - positive
-        for weight in (cells.cell_weight, None if cells.row_weight is None else cells.row_weight[:, None]):
-            if weight is not None:
-                positive, rest = positive * weight.to(z.dtype), rest * weight.to(z.dtype)
-        wrong, right = self._costs(z)
+        by_row = None if cells.row_weight is None else cells.row_weight[:, None]
+        sides = Sides(cells, self.smoothing, product(cells.cell_weight, by_row), z.dtype)
+        (wrong, right), each = self._costs(z), z.new_ones(()).expand(z.shape)
+        seen, others = (total.where(total > 0, 1.0) for total in sides.sums(each, each))
+        missed, doubtful = sides.sums(right, wrong)
+        taken, _ = sides.sums(wrong, each)
         prior = torch.as_tensor(self.prior, dtype=z.dtype, device=z.device)
-        missed, taken = _mean(right, positive), _mean(wrong, positive)
-        doubtful = (_mean(wrong, rest) - prior * taken).clamp(min=0)
+        doubtful = (doubtful / others - prior * taken / seen).clamp(min=0)
         up, down = (1.0 if weight is None else weight.to(z.dtype) for weight in side_weights(self, cells))
-        risks = up * prior * missed + down * doubtful + 0.0 * z.sum(0)  # so that what is not finite shows
+        risks = (
+            up * prior * missed / seen + down * doubtful + 0.0 * z.sum(0)
+        )  # so that what is not finite shows
         return reduce_units(risks, self.reduction, z.shape[0], z.shape[1])
 
     def _costs(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,9 +81,3 @@ class NonNegativePU(MultiLabelLoss):
         if self.base == "bce":
             return words.softplus(z), words.softplus(-z)
         return torch.sigmoid(z), torch.sigmoid(-z)
-
-
-def _mean(costs: Tensor, mass: Tensor) -> Tensor:
-    """(labels,) weighted mean over the rows; 0 where there is no mass."""
-    total = mass.sum(0)
-    return (costs * mass).sum(0) / total.where(total > 0, 1.0)

@@ -18,7 +18,7 @@ from manyhot.losses.base import MultiLabelLoss, Options
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import side_weights
 from manyhot.losses.single_positive import EntropyMaximization
-from manyhot.losses.unobserved import ZEROS, unobserved
+from manyhot.losses.unobserved import ZEROS, unobserved, zeros_unknown
 
 
 class AsymmetricPseudoLabels(MultiLabelLoss):
@@ -97,16 +97,18 @@ class AsymmetricPseudoLabels(MultiLabelLoss):
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """Reduced cost, or with the reduction "none" the cost of every cell."""
         z, hidden = computed(logits), unobserved(cells, self.zeros)
-        kind = EntropyMaximization
+        kind, zeros_open = EntropyMaximization, self.zeros == "unknown"
         curves = Curves(
             kind.positive,
-            kind.negative,
+            kind.unknown_cell if zeros_open else kind.negative,
             kind.unknown_cell,
             {"alpha": self.alpha},
             *side_weights(self, cells),
             smoothing=self.smoothing,
+            soft=kind.soft if zeros_open else None,
         )
-        marked = cells.with_values(cells.dense().mass(z.dtype), hidden)
+        # Unknown zeros are marked where smoothing would else reach them, as in `EntropyMaximization`.
+        marked = zeros_unknown(cells) if zeros_open and any(self.smoothing) else cells
         costs = cell_costs(z, marked, curves)
         if self.training:
             costs = self._with_pseudo_labels(costs, z, hidden, cells)

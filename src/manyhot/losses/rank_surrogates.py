@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from manyhot import _check
-from manyhot.kernels import words
 from manyhot.kernels.cells import Cells, wide
-from manyhot.kernels.pairs import pair_sums, violations
+from manyhot.kernels.pairs import pair_sums, softplus, violations
 from manyhot.kernels.positives import Positives, positives, visible
 from manyhot.kernels.reduction import reduce_units
 from manyhot.kernels.row_sums import RowReading, masses
@@ -99,7 +98,7 @@ class PairwiseAUC(MultiLabelLoss):
     def _against(self, z: Tensor, own: Positives, negative: Tensor) -> Tensor:
         """(positives,) summed surrogate against the negatives of the label."""
         if self.surrogate == "logistic":
-            return pair_sums(words.softplus, z, negative, own.rows, own.z)
+            return pair_sums(softplus, z, negative, own.rows, own.z)
         short = self.margin - own.z
         if self.surrogate == "hinge":
             number, summed = violations(z, negative, own.rows, -short)
@@ -114,7 +113,7 @@ def _by_label(
     """Logits (labels, rows) in the widest float, the positives by label, and positive and negative mass."""
     z = visible(computed(logits), cells).to(wide(logits.device)).clamp(-INFINITE, INFINITE).t()
     turned, reading = transposed(cells), RowReading(smoothing=loss.smoothing)
-    return z, positives(z, turned, reading), masses(turned, reading, z.dtype)
+    return z, positives(z, turned, reading, paired=True), masses(turned, reading, z.dtype)
 
 
 def _reduced(loss: MultiLabelLoss, logits: Tensor, cells: Cells, costs: Tensor, counted: Tensor) -> Tensor:

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from manyhot import _check
-from manyhot.kernels import words
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.curves import Curves
 from manyhot.kernels.hinges import Hinges
 from manyhot.kernels.logistic_pairs import LogisticPairs
-from manyhot.kernels.pairs import pair_sums, violations
+from manyhot.kernels.pairs import pair_sums, softplus, violations
 from manyhot.kernels.pointwise import listed, pointwise, suits_numba
 from manyhot.kernels.positives import Positives, positives, visible
 from manyhot.kernels.reduction import scale_of
@@ -100,8 +99,8 @@ class RankNet(RowCosts):
             costs, seen = LogisticPairs.apply(z, cells, reading.negative_weight)  # type: ignore[misc]
             return (own.added(own.mass * costs) / _pairs(self, z, cells) + seen).to(z.dtype)
         z = visible(z, cells)
-        own = positives(z, cells, reading)
-        costs = pair_sums(words.softplus, z, masses(cells, reading, z.dtype)[1], own.rows, own.z)
+        own = positives(z, cells, reading, paired=True)
+        costs = pair_sums(softplus, z, masses(cells, reading, z.dtype)[1], own.rows, own.z)
         return own.added(own.mass * costs) / _pairs(self, z, cells) + _seen(z)
 
 

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from manyhot import _check
 from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.kernels import words
-from manyhot.kernels.cells import Cells
+from manyhot.kernels.cells import Cells, SparseCells
 from manyhot.kernels.curves import Curves
 from manyhot.kernels.formula import Curve, Formula, Scalar
 from manyhot.kernels.pointwise import plain
-from manyhot.kernels.torch_engine import cell_costs, computed
+from manyhot.kernels.torch_engine import cell_costs, computed, positive_costs
 from manyhot.kernels.words import sigmoid, softplus, where
 from manyhot.labels import as_targets
 from manyhot.losses.base import MultiLabelLoss, Options
@@ -122,15 +122,11 @@ class ExpectedPositives(MultiLabelLoss):
         self.expected_positives = _expected(expected_positives, label_counts, num_rows)
         self.zeros = _check.one_of("zeros", zeros, ZEROS)
 
-    def select(self, logits: Tensor, cells: Cells) -> Cells:  # noqa: ARG002
-        """Zeros become unknown if they mean that."""
-        return zeros_unknown(cells) if self.zeros == "unknown" else cells
-
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """Known cells and penalty."""
         z = computed(logits)
         penalty = _penalty(torch.sigmoid(z), self.expected_positives)
-        return _over_all_cells(known_costs(self, z, cells), penalty, self.reduction)
+        return _over_all_cells(known_costs(self, z, cells, self.zeros), penalty, self.reduction)
 
 
 class ROLE(MultiLabelLoss):
@@ -180,21 +176,17 @@ class ROLE(MultiLabelLoss):
         """Number of labels of the table."""
         return self.label_logits.shape[1]
 
-    def select(self, logits: Tensor, cells: Cells) -> Cells:  # noqa: ARG002
-        """Zeros become unknown if they mean that."""
-        return zeros_unknown(cells) if self.zeros == "unknown" else cells
-
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """Model and table, each with the other as its teacher."""
         z = computed(logits)
         p = torch.sigmoid(z)
         if not self.training:
             penalty = _penalty(p, self.expected_positives)
-            return _over_all_cells(known_costs(self, z, cells), penalty, self.reduction)
+            return _over_all_cells(known_costs(self, z, cells, self.zeros), penalty, self.reduction)
         theta = self._theta(cells).to(z.dtype)
         s = torch.sigmoid(theta)
         weight = _row_and_cell_weight(cells, z.dtype)
-        costs = known_costs(self, z, cells) + known_costs(self, theta, cells)
+        costs = known_costs(self, z, cells, self.zeros) + known_costs(self, theta, cells, self.zeros)
         costs = costs + weight * (_cross(s.detach(), z) + _cross(p.detach(), theta))
         penalty = _penalty(p, self.expected_positives) + _penalty(s, self.expected_positives)
         return _over_all_cells(costs / 2, penalty / 2, self.reduction)
@@ -212,12 +204,16 @@ class ROLE(MultiLabelLoss):
         return self.label_logits[ids]
 
 
-def known_costs(loss: MultiLabelLoss, z: Tensor, cells: Cells) -> Tensor:
-    """(rows, labels) weighted BCE, 0 where unknown."""
+def known_costs(loss: MultiLabelLoss, z: Tensor, cells: Cells, zeros: str) -> Tensor:
+    """(rows, labels) weighted BCE, 0 where unknown, as zeros are too if they mean that."""
     curves = Curves(
         BCE.positive, BCE.negative, None, {}, *side_weights(loss, cells), smoothing=loss.smoothing
     )
-    return cell_costs(z, cells, curves)
+    if zeros == "negative":
+        return cell_costs(z, cells, curves)
+    if isinstance(cells, SparseCells):
+        return torch.zeros_like(z).index_put(cells.positive_index, positive_costs(z, cells, curves))
+    return cell_costs(z, zeros_unknown(cells), curves)
 
 
 def _cross(towards: Tensor, z: Tensor) -> Tensor:

@@ -58,6 +58,21 @@ def marked(cells: Cells, mask: Tensor) -> Cells:
     return cells.with_values(cells.dense().mass(torch.float32), mask)
 
 
+def hidden(cells: Cells, mask: Tensor) -> Cells:
+    """The same cells with those of the mask (rows, labels), whatever their values, unknown."""
+    if not isinstance(cells, SparseCells):
+        return cells.with_values(cells.dense().mass(torch.float32), mask)
+    seen = ~mask[cells.positive_index]
+    rows = cells.positive_index[0][seen]
+    kept = replace(
+        cells,
+        starts=torch.cat([rows.new_zeros(1), torch.bincount(rows, minlength=len(mask)).cumsum(0)]),
+        labels=cells.labels[seen],
+        values=None if cells.values is None else cells.values[seen],
+    )
+    return marked(kept, mask)
+
+
 def row_scaled(cells: Cells, factor: Tensor) -> Cells:
     """The same with another factor (rows,) on the cost of every row."""
     return replace(cells, row_weight=factor if cells.row_weight is None else cells.row_weight * factor)
