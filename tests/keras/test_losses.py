@@ -10,7 +10,7 @@ import torch
 
 keras = pytest.importorskip("keras")
 
-from manyhot.errors import InputError, OptionError, ShapeError  # noqa: E402
+from manyhot.errors import InputError, ManyhotWarning, OptionError, ShapeError  # noqa: E402
 from manyhot.keras import losses  # noqa: E402
 from manyhot.losses import LOSSES, make_loss  # noqa: E402
 
@@ -18,7 +18,8 @@ from manyhot.losses import LOSSES, make_loss  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 CONTEXT = {"label_counts": [30.0, 4.0, 1.0, 9.0, 60.0], "num_rows": 100}
-KINDS = {name: kind for name, kind in LOSSES.items() if hasattr(losses, kind.__name__)}
+LEARN = ("aucm", "role", "em-apl", "ghm", "eqlv2", "cdb", "plm")
+KINDS = {name: kind for name, kind in LOSSES.items() if name not in LEARN}
 FORMULAS = [
     *("bce", "poly1", "gce", "focal", "asl", "apl", "ral", "hill", "logit-adjusted", "ldam", "cb", "psp"),
     *("unbiased", "squared-hinge", "brier", "mse", "mae", "abs-kl", "zlpr", "lsep", "softmax", "pal", "kl"),
@@ -56,10 +57,11 @@ def gradient(loss, logits, targets):
     return z.grad.numpy()
 
 
-def test_what_is_left_out_learns_numbers_of_its_own():
-    for name in set(LOSSES) - set(KINDS):
-        loss = make_loss(name, **CONTEXT)
-        assert loss.training_state() or list(loss.parameters()), name
+@pytest.mark.parametrize("name", LEARN)
+def test_losses_that_learn_numbers_of_their_own_are_sent_to_torch(name):
+    assert LOSSES[name].__name__ in losses.__all__
+    with pytest.raises(OptionError, match="learns numbers of its own, which Keras would not keep"):
+        made(name)
 
 
 @every_loss
@@ -117,6 +119,37 @@ def test_unknown_cells_change_nothing_whatever_their_logit(name):
 @every_formula
 def test_a_formula_runs_wherever_keras_does(name):
     assert made(name)[0].portable
+
+
+@every_formula
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_computed_in_float32(name, dtype):
+    _, there = made(name)
+    kind = getattr(losses, LOSSES[name].__name__)
+    accepted = {k: v for k, v in CONTEXT.items() if k in LOSSES[name].__init__.__code__.co_varnames}
+    logits, targets = batch()
+    halves = torch.tensor(logits).to(getattr(torch, dtype)).float()
+    found = float(kind(**accepted, dtype=dtype)(targets, halves.numpy()))
+    assert found == pytest.approx(there(halves, targets).item(), rel=1e-5)
+
+
+def test_what_a_torch_loss_refuses_is_refused_on_arrays():
+    logits, targets = batch(hidden=False)
+    p = 1 / (1 + np.exp(-logits))
+    with pytest.raises(InputError, match="look like probabilities"):
+        losses.BCE(strict=True)(targets, p)
+    with pytest.warns(ManyhotWarning, match="look like probabilities"):
+        losses.ZLPR()(targets, p)
+    with pytest.raises(InputError, match=r"targets must be in \[0, 1\], .* got 3 in row 1, label 2"):
+        losses.Focal()(np.where(np.arange(35).reshape(7, 5) == 7, 3.0, targets), logits)
+    logits[2, 3] = np.nan
+    for loss in (losses.Asymmetric(), losses.LSEP(), *([losses.WARP()] if ON_TORCH else [])):
+        with pytest.raises(InputError, match="1 of 35 logits are NaN: rows 2, labels 3"):
+            loss(targets, logits)
+    targets[2, 3] = -1
+    assert np.isfinite(float(losses.Asymmetric()(targets, logits)))
+    with pytest.raises(InputError, match="row_weight must be finite and >= 0"):
+        losses.BCE()(targets, logits, sample_weight=-np.ones(7))
 
 
 def test_infinite_logits_are_finite_costs():
@@ -250,7 +283,7 @@ def test_the_same_on_jax():
     import os
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-k", "torch or learns or config", __file__],
+        [sys.executable, "-m", "pytest", "-q", "-k", "torch or learns or config or refuse or half", __file__],
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"},
         capture_output=True,
         text=True,

@@ -98,6 +98,24 @@ def test_soft_sparse_targets_equal_soft_dense_ones(name):
 
 
 @every_loss
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+@pytest.mark.parametrize("smoothing", [(0.0, 0.0), (0.1, 0.02)], ids=["plain", "smoothed"])
+def test_options_and_weights_mean_the_same_for_sparse_targets(name, soft, smoothing):
+    logits, targets = batch()
+    if soft:
+        targets = targets * torch.linspace(0.2, 1.0, LABELS).double()
+    targets[2, 1:3], targets[6] = torch.nan, torch.nan
+    options = {"pos_weight": 3.0, "label_weight": np.linspace(0.5, 2, LABELS), "smoothing": smoothing}
+    weights = {
+        "row_weight": torch.linspace(0, 2, ROWS),
+        "cell_weight": torch.linspace(2, 0.1, 35).reshape(7, 5),
+    }
+    expected = answer(build(name, **options), logits, targets.float(), **weights)
+    given = Targets.from_dense(targets.float().numpy())
+    assert_same(answer(build(name, **options), logits, given, **weights), expected)
+
+
+@every_loss
 def test_the_gradient_is_the_derivative(name):
     loss = build(name, **EXACT.get(name, {}))
     logits, targets = batch()

@@ -15,12 +15,15 @@ from manyhot.losses import (
     LOSSES,
     ROLE,
     ZLPR,
+    ApproxNDCG,
     Asymmetric,
     CountDistribution,
+    DecoupledSoftmax,
     Focal,
     Mixed,
-    Pointwise,
+    RankNet,
     SoftF1,
+    SoftTopK,
     functional,
     make_loss,
 )
@@ -28,7 +31,6 @@ from manyhot.losses.base import arguments
 
 ROWS, LABELS = 6, 5
 COUNTS = [30, 4, 1, 0, 90]
-PICKS_CELLS = ("csl", "large-loss")  # which cells count is chosen over the batch
 REMEMBERS = ("ghm", "eqlv2", "cdb", "plm", "em-apl")
 LEARNS = ("role", "aucm")
 # Their slope is by design not the derivative of their value, or the second one has kinks everywhere.
@@ -97,7 +99,9 @@ def test_infinite_logits_count_as_large_ones_in_a_graph(name):
 
 @torch_s_own_warning
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", [Asymmetric(), ZLPR()], ids=repr)
+@pytest.mark.parametrize(
+    "loss", [Asymmetric(), ZLPR(), DecoupledSoftmax(), SoftTopK(), RankNet(), ApproxNDCG()], ids=repr
+)
 def test_compiled_code_has_the_same_value_and_gradient(loss):
     torch.compiler.reset()
     logits, targets = batch()
@@ -154,14 +158,20 @@ def test_functional_gradient_of_a_large_batch(engine):
             )
 
 
-@pytest.mark.parametrize("name", [name for name, kind in LOSSES.items() if issubclass(kind, Pointwise)])
-def test_gradients_of_single_rows_at_once(name):
-    if name in (*PICKS_CELLS, *REMEMBERS):
-        pytest.skip("rows depend on each other")
+@every_loss
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_gradients_of_single_rows_at_once(name, smoothing):
     logits, targets = batch()
-    loss = build(name, reduction="sum")
-    each = vmap(grad(lambda z, y: loss(z[None], y[None])))(logits, targets)
-    assert_same([each], [value_and_gradient(loss, logits, targets)[1]])
+    targets[0], targets[1], targets[2, 0] = 0, 1, torch.nan
+    loss = build(name, reduction="sum", smoothing=smoothing).eval()
+
+    def of_row(z, y, number):
+        return loss(z[None], y[None], row_ids=number[None])
+
+    rows = logits, targets, torch.arange(ROWS)
+    each = vmap(grad(of_row))(*rows)
+    one_by_one = [grad(of_row)(*row) for row in zip(*rows, strict=True)]
+    torch.testing.assert_close(each, torch.stack(one_by_one))
 
 
 @torch_s_own_warning

@@ -95,7 +95,8 @@ def _page(facts: "LossFacts") -> None:
 
     click.secho(facts.name, bold=True)
     console().print("\n\n".join(filter(None, (facts.summary, facts.details))), markup=False)
-    rows = [["formula", facts.formula], ["", SYMBOLS], ["use", facts.use]]
+    rows = [["formula", facts.formula], ["", SYMBOLS]] if facts.formula else []
+    rows.append(["use", facts.use])
     rows += [["trap", facts.trap]] if facts.trap else []
     rows += [[name, text] for name, text in facts.properties().items()]
     rows += [["source", facts.source]] if facts.source else []

@@ -11,14 +11,14 @@ from manyhot import _check
 from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.keras.cells import Cells, read_cells
 from manyhot.keras.row_sums import as_vector, row_sums
-from manyhot.keras.words import KERAS_WORDS, ops
+from manyhot.keras.words import KERAS_WORDS, numbers_of, ops
 from manyhot.kernels.cells import DenseCells
 from manyhot.kernels.formula import Formula, bind, constant_names
 from manyhot.kernels.row_sums import ROW_SUMS, RowReading
 from manyhot.losses import MultiLabelLoss, Pointwise, Rowwise, make_loss
 from manyhot.losses.base import arguments
 from manyhot.losses.pointwise import side_weights
-from manyhot.losses.watch import INFINITE
+from manyhot.losses.watch import INFINITE, is_finite, refuse_nan
 
 KERAS_REDUCTIONS = {"sum_over_batch_size": "mean", None: "none"}  # Keras's word -> ours
 
@@ -32,7 +32,7 @@ class KerasLoss(keras.losses.Loss):
 
     Args:
         name: of the loss, for Keras.
-        dtype: that costs are computed in; Keras's floatx by default.
+        dtype: that costs are computed in; Keras's floatx by default. Half precision is widened to float32.
         from_logits: must be True; the model must not end in an activation.
         parameters: of the loss, by name; reduction "mean" (over known cells or rows; also called
             "sum_over_batch_size"), "batchmean", "sum" or "none".
@@ -73,7 +73,8 @@ class KerasLoss(keras.losses.Loss):
         """Cost of a batch, reduced.
 
         Raises:
-            InputError: the model ends in a sigmoid or softmax, where that can be seen.
+            InputError: the model ends in a sigmoid or softmax; NaN or probabilities as logits, and the like.
+                No number is looked at while a backend compiles, nor on a GPU.
             ShapeError: logits of other than two axes, targets or weights of another shape.
         """
         if getattr(y_pred, "_keras_logits", None) is not None:
@@ -81,18 +82,20 @@ class KerasLoss(keras.losses.Loss):
                 f"the model ends in an activation, {type(self).__name__} takes logits: drop activation= from "
                 "the last layer"
             )
-        z, y = (ops.convert_to_tensor(tensor, dtype=self.dtype) for tensor in (y_pred, y_true))
+        dtype = "float32" if self.dtype in ("float16", "bfloat16") else self.dtype
+        z, y = (ops.convert_to_tensor(tensor, dtype=dtype) for tensor in (y_pred, y_true))
         if len(z.shape) != 2 or len(y.shape) != 2 or z.shape[1] != y.shape[1]:
             raise ShapeError(
                 f"expected y_true and logits of one shape (rows, labels), got {tuple(y.shape)} and "
                 f"{tuple(z.shape)}"
             )
-        width = self.core.width
+        width = self.core.width if self.core.names is None else len(self.core.names)
         if width is not None and z.shape[1] != width:
             raise ShapeError(f"expected logits for {width} labels, got {z.shape[1]} columns")
         cells = read_cells(y, sample_weight, self.core.unknown)
         if not self.portable:
             return self._in_torch(y, z, cells)
+        self._look(y, z, cells)
         z = ops.where(cells.known > 0, ops.clip(z, -INFINITE, INFINITE), ops.zeros_like(z))
         if isinstance(self.core, Rowwise):
             counted = ops.max(cells.known, axis=1)
@@ -100,6 +103,19 @@ class KerasLoss(keras.losses.Loss):
         else:
             costs, counted = self._cells(z, cells), cells.known
         return self._reduced(costs, counted, cells)
+
+    def _look(self, y: Any, z: Any, cells: Cells) -> None:
+        """The checks of the torch losses, where a backend computes at once and not on a GPU."""
+        logits, targets, known = (numbers_of(tensor) for tensor in (z, y, cells.known))
+        if logits is None or targets is None or known is None or logits.device.type != "cpu":
+            return
+        weights = {"row_weight": cells.row_weight, "cell_weight": cells.cell_weight}
+        given = {name: None if weight is None else numbers_of(weight) for name, weight in weights.items()}
+        watch, names = self.core._watch, self.core.names
+        watch.begin_call()
+        watch.check(logits, DenseCells(values=targets, **given), names, self.core.strict)
+        if not is_finite(logits):
+            refuse_nan(logits, known > 0, names)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The same without weights."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch._C._functorch import get_unwrapped, is_batchedtensor, is_functorch_wrapped_tensor
 
 from manyhot.kernels.cells import Cells, SparseCells
 from manyhot.kernels.pointwise import plain
@@ -140,9 +141,8 @@ def _is_mapped(tensor: Tensor) -> bool:
     """True for what `torch.vmap` maps over."""
     if torch.compiler.is_compiling():
         return False
-    inside = torch._C._functorch
-    while inside.is_functorch_wrapped_tensor(tensor):
-        if inside.is_batchedtensor(tensor):
+    while is_functorch_wrapped_tensor(tensor):
+        if is_batchedtensor(tensor):
             return True
-        tensor = inside.get_unwrapped(tensor)
+        tensor = get_unwrapped(tensor)
     return False

@@ -1,8 +1,8 @@
 """Losses: logits and targets in, one number out; as modules here, as functions in `functional`.
 
 How to add one. Every loss is a class with its parameters in `__init__`, which hands `**options` on to
-`super().__init__` first, its source in the docstring, and one line in `table.LOSSES`, whose contract suite
-(tests/losses/test_contract.py) then tests it. Which base?
+`super().__init__` first, with formula, use, trap and source in its docstring, and one line in `table.LOSSES`,
+whose contract suite (tests/losses/test_contract.py) then tests it. Which base?
 
 `Pointwise`      it looks at one cell at a time. Give two static formulas `positive(z, ...)` and
                  `negative(z, ...)` that return (value, slope); a third, `unknown_cell`, if unknown cells
@@ -20,7 +20,8 @@ How to add one. Every loss is a class with its parameters in `__init__`, which h
 `MultiLabelLoss` anything else (a number per label, or per batch). Give `evaluate(logits, cells)`; compute in
                  float32 or float64 and finish with `manyhot.kernels.reduction.reduce_units`.
 
-A loss also gets a note (formula, use, trap) in `notes.NOTES`; with the docstring it is what `describe` tells.
+What is not the rule - gradients without bound, costs that depend on the batch - it says in `traits`, and in
+`shows_nan` whether NaN always reaches the cost; where it may not, the logits of every batch are looked at.
 
 What a loss must not do itself: read target forms, mask (`cells.known()` tells; a hidden logit may be NaN, so
 select with `torch.where` before computing), reduce, weigh rows, check. Hooks: `select(logits, cells)` changes
@@ -29,6 +30,8 @@ targets in the light of the model's own detached answer and returns other cells 
 `counted(cells)` says which rows "mean" divides by. Divisions by a count of positives, negatives or known
 cells have an empty case: value 0, gradient 0.
 """
+
+from typing import TYPE_CHECKING
 
 from manyhot.losses import functional
 from manyhot.losses.assume_negative import AssumeNegative, WeakAssumeNegative
@@ -41,7 +44,7 @@ from manyhot.losses.correction import SPLC, LargeLoss
 from manyhot.losses.count import AbsKL, CountDistribution, GeneralizedKL
 from manyhot.losses.cross_entropy import BCE, GCE, Poly1
 from manyhot.losses.facts import LossFacts, describe
-from manyhot.losses.focal import Asymmetric, AsymmetricPolynomial, Focal, Hill, RobustAsymmetric
+from manyhot.losses.focal import Asymmetric, Focal, Hill
 from manyhot.losses.fused import FusedLinearLoss, ShardedFusedLinearLoss, top_k_labels
 from manyhot.losses.gradient_balance import GHM, EQLv2
 from manyhot.losses.groups import GroupSoftmax
@@ -54,6 +57,7 @@ from manyhot.losses.ndcg import ApproxNDCG
 from manyhot.losses.overlap import SigmoidF1, SoftF1, SoftJaccard
 from manyhot.losses.partial import ClassAwareSelective, PartialBCE
 from manyhot.losses.pointwise import Pointwise
+from manyhot.losses.polynomial import AsymmetricPolynomial, RobustAsymmetric
 from manyhot.losses.positive_costs import PositiveCosts
 from manyhot.losses.positive_unlabelled import NonNegativePU
 from manyhot.losses.propensity import PropensityScored, Unbiased, propensities
@@ -157,3 +161,12 @@ __all__ = [
     "propensities",
     "top_k_labels",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> type[MultiLabelLoss]:
+        """A class that is listed in `LOSSES` and not yet named above."""
+        for kind in LOSSES.values():
+            if kind.__name__ == name:
+                return kind
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

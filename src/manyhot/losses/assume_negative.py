@@ -19,6 +19,10 @@ class AssumeNegative(EveryCell):
 
     With the weight 1 it is `BCE` with unknown="negative"; with smoothing=(0.1, 0.1) the authors' AN-LS.
 
+    Formula: y sp(-z) + weight (1 - y) sp(z)
+    Use: The baseline for unlabelled cells: what nobody saw is not there.
+    Trap: Teaches that missing positives are negatives.
+
     Args:
         weight: of an unobserved cell, >= 0; None is 1 / (labels - 1), that of `WeakAssumeNegative`.
         zeros: "unknown" (default) counts every 0 as unobserved; "negative" trusts zeros, which then have the
@@ -69,6 +73,10 @@ class AssumeNegative(EveryCell):
 
 class WeakAssumeNegative(AssumeNegative):
     """`AssumeNegative` with the weight 1 / (labels - 1): a positive weighs as the rest of its row (WAN).
+
+    Formula: y sp(-z) + (1 - y) sp(z) / (labels - 1)
+    Use: One known positive a row: it weighs as all unlabelled cells together.
+    Trap: Probabilities come out far too high: tune the cuts.
 
     Args:
         weight: of an unobserved cell, >= 0; None (default) is 1 / (labels - 1), 1 for a single label.

@@ -12,7 +12,7 @@ from manyhot.kernels.cells import Cells
 from manyhot.kernels.positives import Sides, product, visible
 from manyhot.kernels.reduction import reduce_units
 from manyhot.kernels.torch_engine import computed
-from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.base import MultiLabelLoss, Options, Traits
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import side_weights
 
@@ -26,6 +26,11 @@ class AUCM(MultiLabelLoss):
     b, greatest in alpha >= 0. a, b, alpha (labels,) are parameters for the optimiser; the gradient that it is
     given for alpha is turned round, so that any optimiser climbs. The unit is a label.
 
+    Formula: (1 - r) E[y (p - a)^2] + r E[(1 - y) (p - b)^2] + 2 alpha (r (1 - r) margin + ...) - r (1 - r)
+    alpha^2
+    Use: The area under the ROC curve of each label, with small batches too.
+    Trap: a, b and alpha have to be in the optimiser; p moves slowly until alpha has grown.
+
     Args:
         label_counts: (labels,) positives of each label in the training set.
         num_rows: rows of the training set, >= 2.
@@ -36,6 +41,8 @@ class AUCM(MultiLabelLoss):
         optimiser is not needed; means are over known rows, where their code divides by counts of cells that
         are not 0.
     """
+
+    traits = Traits(batch=True, calls=("parameters",))
 
     def __init__(
         self, label_counts: ArrayLike, num_rows: int, margin: float = 1.0, **options: Unpack[Options]

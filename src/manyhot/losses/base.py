@@ -3,6 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, final
 
 import numpy as np
@@ -44,6 +45,26 @@ class Options(TypedDict, total=False):
     names: Sequence[str] | None
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What holds of a class of losses; tried for all that `LOSSES` lists.
+
+    Args:
+        bounded: no gradient grows with the logit.
+        sparse: what becomes of sparse targets: "kept", "kept on the CPU" (its compiling engine needs no dense
+            ones), "made dense".
+        batch: the cost of a row depends on the other rows of the batch.
+        calls: what a training loop has to do beside calling it, of "row_ids", "set_epoch", "parameters".
+        soft: what a target between 0 and 1 means, where the base class does not tell.
+    """
+
+    bounded: bool = True
+    sparse: Literal["kept", "kept on the CPU", "made dense"] = "kept"
+    batch: bool = False
+    calls: tuple[str, ...] = ()
+    soft: str | None = None
+
+
 class MultiLabelLoss(nn.Module, ABC):
     """Base of all losses: logits and targets in, one number out.
 
@@ -53,6 +74,8 @@ class MultiLabelLoss(nn.Module, ABC):
 
     ignores_unknown: ClassVar[bool] = True
     """False for a loss that learns from unknown cells."""
+
+    traits: ClassVar[Traits] = Traits()
 
     shows_nan: ClassVar[bool] = False
     """True for a loss whose cost is NaN if a known logit is; else the logits are looked at as well."""

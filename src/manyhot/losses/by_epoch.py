@@ -16,7 +16,7 @@ from manyhot.errors import OptionError, ShapeError
 from manyhot.kernels.cells import Cells, SparseCells
 from manyhot.kernels.formula import Curve, Scalar
 from manyhot.kernels.words import sigmoid, softplus
-from manyhot.losses.base import Options
+from manyhot.losses.base import Options, Traits
 from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import Pointwise
@@ -32,6 +32,10 @@ class ClassDifficultyBalanced(Pointwise):
     d is 1 - F1 of the label at p = 0.5 in the training rows of the last epoch, or 1 - what `set_scores` was
     given; 1 in the first epoch. Needs `set_epoch`.
 
+    Formula: BCE times d^tau, d = 1 - F1 of the label in the epoch before
+    Use: Some labels are harder than others, whatever their frequency.
+    Trap: Without set_epoch it is BCE. set_scores takes validation scores instead of training ones.
+
     Args:
         label_counts: (labels,); here for their number.
         tau: strength, >= 0, or "dynamic" (default): sigmoid((1 - min d) / (1 - max d + 0.01)).
@@ -40,6 +44,8 @@ class ClassDifficultyBalanced(Pointwise):
         Sinha, Ohashi and Nakamura, "Class-Wise Difficulty-Balanced Loss for Solving Class-Imbalance", ACCV
         2020, arXiv:2010.01824: accuracies of single labels on validation rows there.
     """
+
+    traits = Traits(calls=("set_epoch",))
 
     shows_nan = False  # it has to be found before it is remembered
 
@@ -128,6 +134,10 @@ class PartialLabelMasking(Pointwise):
     label whose positives are missed loses negatives. The chance is torch's, of the logits' device. In
     evaluation nothing is left out. Needs `set_epoch`.
 
+    Formula: BCE of the cells that are kept: a positive with probability q / r, a negative with r / q
+    Use: Long tails: drops negatives of labels that are missed, positives of those seen everywhere.
+    Trap: Without set_epoch it is BCE. Draws at random: the same seed draws the same.
+
     Args:
         label_counts: (labels,) positives of each label in the training set; 0 counts as 1.
         num_rows: rows of the training set, >= 2.
@@ -138,6 +148,8 @@ class PartialLabelMasking(Pointwise):
         Duarte, Rawat and Shah, "PLM: Partial Label Masking for Imbalanced Multi-label Classification", CVPR-W
         2021, arXiv:2105.10782. No program of the authors is known.
     """
+
+    traits = Traits(calls=("set_epoch",))
 
     shows_nan = False  # it has to be found before it is remembered
 

@@ -16,7 +16,7 @@ from manyhot import _check
 from manyhot.errors import InputError, OptionError
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Formula, Scalar
-from manyhot.losses.base import Options
+from manyhot.losses.base import Options, Traits
 from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.focal import focused_negative, focused_positive
 from manyhot.losses.long_tail import checked_counts
@@ -29,6 +29,10 @@ class SPLC(EveryCell):
     Costs are focal: positives read z - margin, (1 - p)^gamma times -log p; negatives -p^gamma log(1 - p);
     corrected cells cost what positives cost, without the margin. Needs `set_epoch`.
 
+    Formula: focal costs with a margin; unobserved cells with p > tau are positives from epoch 1 on
+    Use: Missing positives that the model can find.
+    Trap: Without set_epoch it never corrects. Confirms what the model already believes.
+
     Args:
         tau: probability above which a cell is taken for a positive, in (0, 1).
         margin: taken from the logit of positives.
@@ -40,6 +44,8 @@ class SPLC(EveryCell):
         Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", 2021,
         arXiv:2112.07368. That corrected cells get no margin is as in the authors' code.
     """
+
+    traits = Traits(calls=("set_epoch",))
 
     def __init__(
         self,
@@ -88,6 +94,10 @@ class LargeLoss(EveryCell):
     In epoch e, counted from 0, these are the ceil(e rate cells) likeliest of the batch, and what ties with
     the last of them. Needs `set_epoch`.
 
+    Formula: BCE; the ceil(epoch rate cells) likeliest unobserved cells are left out, or positives
+    Use: Missing or wrong positives, any model.
+    Trap: Without set_epoch it is BCE with unknown as negative.
+
     Args:
         rate: added in every epoch, share of the cells of a batch, in [0, 1].
         mode: "reject" (default, LL-R) leaves them out; "correct" (LL-Ct) takes them for positives in this
@@ -102,6 +112,8 @@ class LargeLoss(EveryCell):
         arXiv:2206.03740. In their code "permanent" is never reached, and positives can be flipped when too
         few cells are unobserved.
     """
+
+    traits = Traits(batch=True, calls=("set_epoch",))
 
     corrected: Tensor
 

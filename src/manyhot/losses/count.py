@@ -15,7 +15,7 @@ from manyhot.kernels.formula import Curve, Scalar
 from manyhot.kernels.positives import Positives, visible
 from manyhot.kernels.row_sums import row_sums
 from manyhot.kernels.words import log, maximum, minimum, sigmoid, softplus, where
-from manyhot.losses.base import Options
+from manyhot.losses.base import Options, Traits
 from manyhot.losses.pointwise import Pointwise
 from manyhot.losses.positive_costs import PositiveCosts
 
@@ -40,8 +40,13 @@ class CountDistribution(PositiveCosts):
     negbin       the Poisson cost for a variance of exp(s) + dispersion exp(s)^2
     categorical  -log q_Z, q = softmax over k = 0 ... max_count of k s - log k! + bias_k
 
-    The KL part is 0 for Z = 0. With count="poisson", count_source="lse", z_weighting=True this is exactly
+    Gradients of the first two grow with the rate, up to 22,026, where exp(s) goes on as its tangent. The KL
+    part is 0 for Z = 0. With count="poisson", count_source="lse", z_weighting=True this is exactly
     `GeneralizedKL`. `expected_counts` gives exp(s) for new rows: predict that many labels.
+
+    Formula: KL(y / Z || softmax(z)) + weight times the cost of the count Z
+    Use: The number of labels is to be predicted beside their order.
+    Trap: Scores are rates, not probabilities; `expected_counts` gives the number.
 
     Args:
         count: see above.
@@ -59,6 +64,8 @@ class CountDistribution(PositiveCosts):
         independent Poisson counts into their sum and a multinomial. Cardinalities: Rezatofighi et al.,
         "DeepSetNet", ICCV 2017, arXiv:1611.08998.
     """
+
+    traits = Traits(bounded=False)
 
     def __init__(
         self,
@@ -153,12 +160,18 @@ class CountDistribution(PositiveCosts):
 class GeneralizedKL(PositiveCosts):
     """Sum over labels of y log(y / q) - y + q with q = exp(z): a Poisson likelihood for every label.
 
-    The outputs are rates, not probabilities; their sum is the expected number of labels. 0 where q = y. From
-    a summed rate of 22,026 on, the cost goes on as its tangent.
+    The outputs are rates, not probabilities; their sum is the expected number of labels. 0 where q = y. The
+    gradient grows with the rates, up to a sum of 22,026, where the cost goes on as its tangent.
+
+    Formula: sum of y log y - y z + exp(z) - y
+    Use: Rates: expected counts per label, whose sum is the expected number of labels.
+    Trap: exp(z) is a rate; begin with logits of rare labels below 0.
 
     Source:
         Csiszar's I-divergence; the older answer to Cross Validated, question 207794.
     """
+
+    traits = Traits(bounded=False)
 
     sum_names = ("lse_all",)
 
@@ -173,6 +186,10 @@ class AbsKL(Pointwise):
 
     Symmetric in t and q. The choice of epsilon is part of the loss: at q = 0.5 a negative costs 7.7 with 1e-7
     and 3.1 with 1e-3. A positive below epsilon has no slope.
+
+    Formula: |(t - q) log(t / q)|, t = max(y, epsilon), q = max(p, epsilon)
+    Use: To compare with work that used it.
+    Trap: epsilon changes costs and gradients; a positive below it learns nothing.
 
     Args:
         epsilon: in (0, 0.1].

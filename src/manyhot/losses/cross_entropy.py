@@ -15,6 +15,9 @@ class BCE(Pointwise):
     Proper: the best p is the probability of the label. Soft targets are meant. With `pos_weight` the best p
     is that of odds multiplied by the weight; `debias` takes it back.
 
+    Formula: y sp(-z) + (1 - y) sp(z)
+    Use: First, always: probabilities, any kind of target, any number of labels.
+
     Source:
         Maximum likelihood of independent Bernoulli labels; torch's `binary_cross_entropy_with_logits`.
     """
@@ -32,6 +35,10 @@ class BCE(Pointwise):
 
 class Poly1(Pointwise):
     """Cross-entropy plus epsilon times the probability of being wrong: its first Taylor term, re-weighted.
+
+    Formula: BCE + epsilon (1 - p of the truth)
+    Use: BCE with one coefficient to tune.
+    Trap: epsilon > 0 pulls harder on cells that are nearly right; probabilities lose their calibration.
 
     Args:
         epsilon: added weight of the linear term, >= -1; 2 on ImageNet, -1 in detection, in the paper.
@@ -62,6 +69,10 @@ class GCE(Pointwise):
     """Generalised cross-entropy (1 - t^q) / q of the probability t given to the truth: bounded by 1 / q.
 
     Between cross-entropy (q -> 0) and the mean absolute error (q = 1); wrong labels pull less the larger q.
+
+    Formula: (1 - t^q) / q, t the p of the truth
+    Use: Wrong labels in the training set: a cell that looks wrong pulls less.
+    Trap: Gives rare labels up, whose positives look wrong: there q=0.3, or pos_weight='balanced'.
 
     Args:
         q: in (0, 1].

@@ -1,4 +1,4 @@
-"""`describe`: everything that is known of a loss, from its class, its docstring and `NOTES`."""
+"""`describe`: everything that is known of a loss, from its class: its docstring and `traits`."""
 
 import inspect
 import re
@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyhot import _check
-from manyhot.losses import notes
 from manyhot.losses.base import MultiLabelLoss
 from manyhot.losses.make import TRAINING_COUNTS
-from manyhot.losses.notes import NOTES
 from manyhot.losses.pointwise import Pointwise
-from manyhot.losses.pseudo_labels import AsymmetricPseudoLabels
 from manyhot.losses.rowwise import RowCosts, Rowwise
-from manyhot.losses.single_positive import ROLE, ExpectedPositives
 from manyhot.losses.table import LOSSES
 
 CALLS = {
@@ -21,8 +17,18 @@ CALLS = {
     "set_epoch": "call set_epoch(epoch)",
     "parameters": "optimise its parameters() too",
 }
-SYMBOLS = " ".join((notes.__doc__ or "").split("\n\n")[1].split())
+SYMBOLS = (
+    "p = sigmoid(z), y the target value, P and N the positives and negatives of a row (or label, if that is "
+    "the unit), LSE the log-sum-exp, sp(x) = log(1 + exp(x)), k = |P|."
+)
 """What the letters of the formulas stand for."""
+
+
+SPARSE = {
+    "kept": "costed as they are",
+    "kept on the CPU": "costed as they are by the compiling CPU engine, made dense elsewhere",
+    "made dense": "made dense",
+}
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,15 @@ class LossFacts:
         unit: what "mean" averages over: "cell", "row" or "own" (its docstring says it).
         summary: one line.
         details: the rest of the docstring before the arguments.
-        formula: cost of a unit.
-        use: when to take it.
-        trap: what goes wrong most easily.
+        formula: cost of a unit; empty where the docstring has none.
+        use: when to take it; else the summary.
+        trap: what goes wrong most easily; empty when nothing stands out.
         parameters: its own, without those that every loss has.
         needs: of the training set, what the constructor takes; train gives it by itself.
         calls: what a training loop has to do beside calling it.
         unknown: "left out" or "learned from".
         soft: what a target between 0 and 1 means.
-        sparse: costs sparse targets without a dense matrix of them.
+        sparse: what becomes of sparse targets, see `Traits`.
         bounded: no gradient grows with the logit.
         batch: the cost of a row depends on the others.
         source: paper and deviations.
@@ -79,7 +85,7 @@ class LossFacts:
     calls: tuple[str, ...]
     unknown: str
     soft: str
-    sparse: bool
+    sparse: str
     bounded: bool
     batch: bool
     source: str
@@ -96,7 +102,7 @@ class LossFacts:
             "mean over": averaged[self.unit],
             "unknown cells": self.unknown,
             "soft targets": self.soft,
-            "sparse targets": "costed as they are" if self.sparse else "made dense",
+            "sparse targets": SPARSE[self.sparse],
             "gradient": "bounded" if self.bounded else "grows with the logit",
             "a row's cost": "depends on the batch" if self.batch else "its own",
             "needs": ", ".join(self.needs) or "nothing",
@@ -115,8 +121,8 @@ def describe(loss: str | type[MultiLabelLoss]) -> LossFacts:
     """
     if not isinstance(loss, str):
         loss = next((name for name, kind in LOSSES.items() if kind is loss), loss.__name__)
-    kind, note = LOSSES[_check.one_of("loss", loss, LOSSES)], NOTES[loss]
-    text, sections = docstring_parts(kind)
+    kind = LOSSES[_check.one_of("loss", loss, LOSSES)]
+    traits, (text, sections) = kind.traits, docstring_parts(kind)
     summary, _, details = text.partition("\n\n")
     module = inspect.getmodule(kind)
     family = (module.__doc__ or "" if module else "").partition("\n\n")[0]
@@ -133,27 +139,30 @@ def describe(loss: str | type[MultiLabelLoss]) -> LossFacts:
         unit="cell" if issubclass(kind, Pointwise) else "row" if issubclass(kind, RowCosts) else "own",
         summary=_flat(summary),
         details=details.strip(),
-        formula=note.formula,
-        use=note.use,
-        trap=note.trap,
+        formula=sections.get("Formula", ""),
+        use=sections.get("Use", _flat(summary)),
+        trap=sections.get("Trap", ""),
         parameters=parameters,
         needs=tuple(p.name for p in parameters if p.name in TRAINING_COUNTS),
-        calls=note.calls,
+        calls=traits.calls,
         unknown="left out" if kind.ignores_unknown else "learned from",
-        soft=_soft(kind),
-        sparse=not note.dense,
-        bounded=note.bounded,
-        batch=note.batch,
+        soft=traits.soft or _soft(kind),
+        sparse=traits.sparse,
+        bounded=traits.bounded,
+        batch=traits.batch,
         source=_flat(sections.get("Source", "")),
     )
 
 
 def docstring_parts(kind: type[MultiLabelLoss]) -> tuple[str, dict[str, str]]:
-    """The text of a class docstring before its sections, and its sections by name."""
+    """The text of a class docstring before its sections, and these by name; "Use: ..." is one as well."""
     pieces = re.split(r"^(Args|Source|Raises):\n", inspect.getdoc(kind) or "", flags=re.MULTILINE)
-    return pieces[0].strip(), {
+    sections = {
         name: inspect.cleandoc("\n" + body) for name, body in zip(pieces[1::2], pieces[2::2], strict=True)
     }
+    text, *said = re.split(r"^(Formula|Use|Trap): ", pieces[0], flags=re.MULTILINE)
+    sections |= {name: _flat(body) for name, body in zip(said[::2], said[1::2], strict=True)}
+    return text.strip(), sections
 
 
 def _entries(section: str) -> dict[str, str]:
@@ -165,8 +174,6 @@ def _entries(section: str) -> dict[str, str]:
 def _soft(kind: type[MultiLabelLoss]) -> str:
     if issubclass(kind, Pointwise):
         return "the expected cost" if kind.soft is None else "inside the formula"
-    if issubclass(kind, (ExpectedPositives, ROLE, AsymmetricPseudoLabels)):
-        return "the expected cost"
     return (
         "counts on both sides by its share" if issubclass(kind, (Rowwise, RowCosts)) else "a share of a hit"
     )

@@ -18,7 +18,7 @@ from manyhot.kernels.formula import Curve, Scalar
 from manyhot.kernels.positives import positives
 from manyhot.kernels.row_sums import RowReading
 from manyhot.kernels.words import sigmoid, softplus
-from manyhot.losses.base import Options
+from manyhot.losses.base import Options, Traits
 from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import Pointwise
@@ -30,6 +30,10 @@ class GHM(Pointwise):
     The sizes are counted in equal bins over [0, 1]; a cell of a bin with c of all t cells weighs
     t / (c number of non-empty bins). Counts are averaged over batches.
 
+    Formula: BCE times cells / (cells with a gradient of that size)
+    Use: Many easy cells and some outliers.
+    Trap: Weights depend on the batch and on those before.
+
     Args:
         bins: number of bins, >= 1.
         momentum: share of the past in the averaged counts, in [0, 1); 0 counts each batch alone.
@@ -38,6 +42,8 @@ class GHM(Pointwise):
         Li, Liu and Wang, "Gradient Harmonized Single-stage Detector", AAAI 2019, arXiv:1811.05181. Published
         code averages from 0 and so over-weighs the first steps; here the average is one of the batches seen.
     """
+
+    traits = Traits(batch=True)
 
     shows_nan = False  # it has to be found before it is remembered
 
@@ -92,6 +98,10 @@ class EQLv2(Pointwise):
     With r that ratio: negatives weigh sigmoid(gamma (r - mu)), positives 1 + alpha (1 - that). Labels whose
     negatives have pushed far more than their positives are pushed down less and pulled up more. It starts at
     r = 100, where both weights are 1.
+
+    Formula: y w+ sp(-z) + (1 - y) w- sp(z), w from the label's summed gradients
+    Use: Long tails, when negatives drown rare labels.
+    Trap: Remembers the whole training: save it with the model to go on.
 
     Args:
         label_counts: (labels,); here for their number.

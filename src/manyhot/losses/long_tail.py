@@ -23,6 +23,10 @@ class LogitAdjusted(Pointwise):
 
     So the logits answer for labels as if all were equally frequent; rare ones gain.
 
+    Formula: BCE of z + tau logit(prior)
+    Use: Long tails: the principled correction of the prior, one number.
+    Trap: Scores are for balanced labels; tune cuts on rows with the true frequencies.
+
     Args:
         label_counts: (labels,) positives of each label in the training set.
         num_rows: rows of the training set, >= 1.
@@ -53,6 +57,10 @@ class LogitAdjusted(Pointwise):
 
 class LDAM(Pointwise):
     """A margin for positives that grows as labels get rarer: sp(-s (z - d)), d proportional to n^(-1/4).
+
+    Formula: y sp(-s (z - d)) + (1 - y) sp(s z), d = margin (n_min / n)^(1/4)
+    Use: Long tails, when rare labels overfit.
+    Trap: scale=30 is for features of length 1: for others take 1, or lower the learning rate.
 
     Args:
         label_counts: (labels,) positives of each label in the training set.
@@ -89,6 +97,10 @@ class LDAM(Pointwise):
 
 class ClassBalanced(Pointwise):
     """BCE, or focal loss, weighted by the inverse effective number (1 - beta) / (1 - beta^n) of a label.
+
+    Formula: (1 - beta) / (1 - beta^n) times BCE or focal loss
+    Use: Long tails: the standard baseline.
+    Trap: Which weight a row has is ambiguous for several labels; mode says it.
 
     Args:
         label_counts: (labels,) positives of each label in the training set; 0 counts as 1.
@@ -171,6 +183,10 @@ class DistributionBalanced(Pointwise):
     A cell weighs alpha + sigmoid(beta (r - mu)), where r is the share of its label's 1/n in that of the
     row's positives. Positives read z - nu, negatives lam (z - nu) and cost 1 / lam of it, with
     nu = kappa log(1 / prior - 1).
+
+    Formula: w_ij times a focal loss of z - nu_j (positives) and lam (z - nu_j) / lam (negatives)
+    Use: Long tails with labels that occur together.
+    Trap: mu and lam go with the data set: 0.3 and 5 for VOC, 0.2 and 2 for COCO.
 
     Args:
         label_counts: (labels,) positives of each label in the training set; 0 counts as 1.

@@ -11,7 +11,7 @@ from manyhot.kernels.positives import visible
 from manyhot.kernels.reduction import reduce_units
 from manyhot.kernels.row_sums import RowReading, masses
 from manyhot.kernels.torch_engine import computed
-from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.base import MultiLabelLoss, Options, Traits
 from manyhot.losses.pointwise import side_weights
 
 
@@ -22,12 +22,18 @@ class LovaszHinge(MultiLabelLoss):
     wrong less that of the i - 1 worst. At hinges 0 and 1 it is the Jaccard loss itself. A unit without
     positives costs its worst hinge.
 
+    Formula: sum over sorted hinges of max(0, 1 -+ z) times the step of the Jaccard loss
+    Use: Jaccard index of a row or label, convex in the logits.
+    Trap: Scores are margins; works best after a start with BCE.
+
     Args:
         average: a unit is a row ("samples", default) or a label over the batch ("macro").
 
     Source:
         Berman, Rannen Triki and Blaschko, "The Lovász-Softmax loss", CVPR 2018, arXiv:1705.08790.
     """
+
+    traits = Traits(sparse="made dense")
 
     def __init__(self, average: Literal["samples", "macro"] = "samples", **options: Unpack[Options]) -> None:
         super().__init__(**options)

@@ -14,7 +14,7 @@ from manyhot.kernels.row_sums import RowReading, compacted, row_sums
 from manyhot.kernels.torch_engine import computed
 from manyhot.kernels.transposed import transposed
 from manyhot.kernels.words import sigmoid, softplus
-from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.base import MultiLabelLoss, Options, Traits
 from manyhot.losses.pointwise import side_weights
 from manyhot.losses.rowwise import Rowwise
 
@@ -24,6 +24,10 @@ class LSEP(Rowwise):
 
     A smooth ranking loss over all pairs in the time of one pass. It says nothing about where to cut: shifting
     a row's logits changes nothing. Rows without positives or without negatives cost 0.
+
+    Formula: sp(LSE over N of z + LSE over P of -z)
+    Use: The order of labels in a row is all that counts.
+    Trap: Gives no cut: a shift of a row is not seen.
 
     Source:
         Li, Song and Luo, "Improving Pairwise Ranking for Multi-label Image Classification", CVPR 2017,
@@ -47,6 +51,10 @@ class TwoWay(MultiLabelLoss):
     rows are in the batch: use large ones. Weights of labels weigh cells in a row, and multiply the cost of
     the label itself.
 
+    Formula: sp(T_n LSE over N of z / T_n + T_p LSE over P of -z / T_p), over rows and over labels
+    Use: Order of labels within rows and of rows within labels, in large batches.
+    Trap: Small batches give the label part little to compare.
+
     Args:
         temperature_pos: T_p, > 0.
         temperature_neg: T_n, > 0.
@@ -55,6 +63,8 @@ class TwoWay(MultiLabelLoss):
         Kobayashi, "Two-way Multi-Label Loss", CVPR 2023. The authors' code hides cells by adding -100 to
         their logits, which shows once logits are of that size; here they are left out.
     """
+
+    traits = Traits(batch=True)
 
     def __init__(
         self, temperature_pos: float = 4.0, temperature_neg: float = 1.0, **options: Unpack[Options]

@@ -20,6 +20,10 @@ class ApproxNDCG(RowCosts):
     y / log2(1 + rank); the sum is divided by that of the best order. Rows without positives cost 0. Takes
     time in proportion to positives times labels.
 
+    Formula: 1 - sum over P of y / log2(1 + r) / its best, r = 1 + sum of sigmoid((z_j - z_p) / T)
+    Use: The top of a row's list, graded relevance.
+    Trap: Takes time in proportion to positives times labels; gives no cut.
+
     Args:
         temperature: T, > 0; small ones count ranks exactly and give few labels a gradient.
 

@@ -19,7 +19,7 @@ from manyhot.kernels.positives import Positives, positives, visible
 from manyhot.kernels.reduction import reduce_units
 from manyhot.kernels.row_sums import RowReading
 from manyhot.kernels.torch_engine import computed
-from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.base import MultiLabelLoss, Options, Traits
 from manyhot.losses.pointwise import side_weights
 
 AVERAGES = ("macro", "micro", "samples")
@@ -102,6 +102,10 @@ class Overlap(MultiLabelLoss):
 class SoftF1(Overlap):
     """1 - F of the probabilities: (1 + beta^2) hits / (predicted + beta^2 existing + epsilon).
 
+    Formula: 1 - 2 sum y p / (sum p + sum y)
+    Use: Train on the F measure itself, in large batches.
+    Trap: Labels without positives in the batch teach nothing; pretrain with BCE.
+
     Args:
         average: "macro" (default), "micro" or "samples".
         beta: > 0; above 1 a missed positive costs more than a false one.
@@ -114,6 +118,8 @@ class SoftF1(Overlap):
         The soft F of sigmoid outputs in general use; samples and beta = 1: the Dice loss of Milletari et al.,
         "V-Net", 3DV 2016.
     """
+
+    traits = Traits(batch=True)
 
     def __init__(
         self,
@@ -140,6 +146,10 @@ class SoftF1(Overlap):
 class SigmoidF1(Overlap):
     """Soft F1 of memberships sigmoid(beta (z + eta)): a steeper or shifted sigmoid is nearer to a decision.
 
+    Formula: soft F1 of sigmoid(beta (z + eta))
+    Use: Soft F1 nearer to decisions.
+    Trap: A steep sigmoid has no gradient far from its middle.
+
     Args:
         average: "macro" (default), "micro" or "samples".
         beta: steepness, > 0.
@@ -153,6 +163,8 @@ class SigmoidF1(Overlap):
         Bénédict et al., "sigmoidF1: A Smooth F1 Score Surrogate Loss for Multilabel Classification", TMLR
         2022, arXiv:2108.10566.
     """
+
+    traits = Traits(batch=True)
 
     def __init__(
         self,
@@ -184,6 +196,10 @@ class SigmoidF1(Overlap):
 class SoftJaccard(Overlap):
     """1 - Jaccard of the probabilities: hits / (predicted + existing - hits + epsilon).
 
+    Formula: 1 - sum y p / (sum p + sum y - sum y p)
+    Use: Train on the Jaccard index itself, in large batches.
+    Trap: As for soft-f1.
+
     Args:
         average: "macro" (default), "micro" or "samples".
         skip_empty: leave units without positives out.
@@ -193,6 +209,8 @@ class SoftJaccard(Overlap):
         Rahman and Wang, "Optimizing Intersection-Over-Union in Deep Neural Networks for Image Segmentation",
         ISVC 2016.
     """
+
+    traits = Traits(batch=True)
 
     def __init__(
         self,

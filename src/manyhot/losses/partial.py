@@ -12,7 +12,7 @@ from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Formula, Scalar
 from manyhot.kernels.pointwise import pointwise
 from manyhot.kernels.torch_engine import computed
-from manyhot.losses.base import Options, PerLabel
+from manyhot.losses.base import Options, PerLabel, Traits
 from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.focal import clipped_negative, focused_negative, focused_positive
 from manyhot.losses.pointwise import Pointwise
@@ -26,6 +26,10 @@ class PartialBCE(Pointwise):
 
     The factor alpha r^gamma + beta makes up for rows of which little is known; by default it is 5 at r = 0.1
     and 1 at r = 1. "mean" is over all labels, known or not, of the rows of which something is known.
+
+    Formula: (alpha r^gamma + beta) BCE of known cells / labels, r the known share of the row
+    Use: Targets of which much is unknown, in rows of different shares.
+    Trap: Divides by all labels: its size falls with what is known.
 
     Args:
         alpha: slope of the factor.
@@ -75,6 +79,10 @@ class ClassAwareSelective(EveryCell):
     With q = max(p - clip, 0): positives -(1 - p)^gamma_pos log p, negatives -q^gamma_neg log(1 - q), unknown
     ones -alpha_unknown q^gamma_unknown log(1 - q). "mean" is over all cells, known or not.
 
+    Formula: ASL, and alpha_unknown p^gamma_unknown sp(z) for unknown cells
+    Use: Partly labelled images, where most unknown cells are negative.
+    Trap: Needs cells that are marked unknown; zeros count as seen.
+
     Args:
         gamma_pos: focus of positives, >= 0.
         gamma_neg: focus of negatives, >= 0; 1 to 3 in the paper.
@@ -95,6 +103,8 @@ class ClassAwareSelective(EveryCell):
         Ben-Baruch et al., "Multi-label Classification with Partial Annotations using Class-aware Selective
         Loss", CVPR 2022, arXiv:2110.10955.
     """
+
+    traits = Traits(batch=True)
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from manyhot.kernels.cells import Cells
 from manyhot.kernels.positives import Sides, product
 from manyhot.kernels.reduction import reduce_units
 from manyhot.kernels.torch_engine import computed
-from manyhot.losses.base import MultiLabelLoss, Options, PerLabel
+from manyhot.losses.base import MultiLabelLoss, Options, PerLabel, Traits
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import side_weights
 
@@ -24,6 +24,10 @@ class NonNegativePU(MultiLabelLoss):
     pi E+[l+] + max(0, Eu[l-] - pi E+[l-]), with costs l+ and l- of being taken for a positive or a negative,
     E+ the mean over the label's positives in the batch, Eu that over all its other cells, known or not. A
     mean over no cell is 0. The unit is a label; it depends on which rows are in the batch: use large ones.
+
+    Formula: pi E+[l+] + max(0, Eu[l-] - pi E+[l-]) of a label, E over its positives (+) and other cells (u)
+    Use: Positives and unlabelled cells, with the share of missing positives known.
+    Trap: Needs that share, prior; the training set's own is too low. Use large batches.
 
     Args:
         prior: pi, share of the unlabelled cells of a label to which it applies: a number, (labels,) or by
@@ -37,6 +41,8 @@ class NonNegativePU(MultiLabelLoss):
         Kiryo et al., "Positive-Unlabeled Learning with Non-Negative Risk Estimator", NeurIPS 2017,
         arXiv:1703.00593; one binary problem there, one for each label here.
     """
+
+    traits = Traits(batch=True)
 
     ignores_unknown = False
 

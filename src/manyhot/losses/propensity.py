@@ -39,6 +39,10 @@ def propensities(
 class PropensityScored(Pointwise):
     """BCE whose positives are weighted by 1 / propensity, as precision and nDCG are in their PSP forms.
 
+    Formula: y sp(-z) / propensity + (1 - y) sp(z)
+    Use: Extreme label sets, judged by precision@k in its propensity-scored form.
+    Trap: Inverse propensities of rare labels are large; lower the learning rate.
+
     Args:
         propensity: (labels,) in (0, 1]; or instead
         label_counts: (labels,) and
@@ -90,6 +94,10 @@ class Unbiased(Pointwise):
     With base costs l+ and l- and the propensity t of a label: "unbiased" costs a seen positive
     (l+ - l-) / t + l-, which may be negative without bound; "upper-bound" (2 / t - 1) l+, convex. Negatives
     cost l-.
+
+    Formula: y ((l+ - l-) / propensity + l-) + (1 - y) l-
+    Use: Missing positives with a known chance of being seen.
+    Trap: Unbounded below: rare labels can diverge; form='upper-bound' cannot.
 
     Args:
         propensity: (labels,) in (0, 1]; or instead

@@ -14,7 +14,7 @@ from manyhot.kernels.pointwise import plain
 from manyhot.kernels.reduction import scale_of
 from manyhot.kernels.torch_engine import cell_costs, computed
 from manyhot.kernels.words import softplus
-from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.base import MultiLabelLoss, Options, Traits
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import side_weights
 from manyhot.losses.single_positive import EntropyMaximization
@@ -29,6 +29,10 @@ class AsymmetricPseudoLabels(MultiLabelLoss):
     that it gave them as their target: they cost beta times the cross-entropy with it. Needs `row_ids` in
     every call, and `set_epoch`; in evaluation (`loss.eval()`) it is `EntropyMaximization`. "mean" is over all
     cells.
+
+    Formula: EM; the least likely unknown cells cost beta times cross-entropy with the p that they once had
+    Use: One known positive a row; negatives are found step by step.
+    Trap: Holds two numbers for every cell of the training set; epochs is to be that of the training.
 
     Args:
         num_rows: rows of the training set; each cell of it is remembered.
@@ -45,6 +49,8 @@ class AsymmetricPseudoLabels(MultiLabelLoss):
         2022, arXiv:2203.16219. Their program predicts all rows again after an epoch; here the predictions of
         the epoch itself are kept.
     """
+
+    traits = Traits(calls=("row_ids", "set_epoch"), soft="the expected cost")
 
     ignores_unknown = False
     scores: Tensor

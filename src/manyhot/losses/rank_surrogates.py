@@ -18,7 +18,7 @@ from manyhot.kernels.reduction import reduce_units
 from manyhot.kernels.row_sums import RowReading, masses
 from manyhot.kernels.torch_engine import computed
 from manyhot.kernels.transposed import transposed
-from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.base import MultiLabelLoss, Options, Traits
 from manyhot.losses.pointwise import side_weights
 from manyhot.losses.watch import INFINITE
 
@@ -32,6 +32,10 @@ class SmoothAP(MultiLabelLoss):
     s = sigmoid((z_j - z_i) / T); their mean is the average precision. Labels without positives in the batch
     are left out. Takes time in proportion to positives times rows. Soft targets count by their value.
 
+    Formula: 1 - mean over positive rows of (1 + sum over P of s) / (1 + sum of s), s = sigmoid(dz / T)
+    Use: Train on average precision, in large batches.
+    Trap: At T = 0.01 most pairs have no gradient: start with a larger T or another loss.
+
     Args:
         temperature: T, > 0; only rows within a few T of each other have a gradient.
 
@@ -39,6 +43,8 @@ class SmoothAP(MultiLabelLoss):
         Brown et al., "Smooth-AP: Smoothing the Path Towards Large-Scale Image Retrieval", ECCV 2020,
         arXiv:2007.12163; a query there is a label here.
     """
+
+    traits = Traits(sparse="made dense", batch=True)
 
     def __init__(self, temperature: float = 0.01, **options: Unpack[Options]) -> None:
         super().__init__(**options)
@@ -68,6 +74,10 @@ class PairwiseAUC(MultiLabelLoss):
     The mean of the step function itself is 1 - AUC. Labels that lack positives or negatives in the batch are
     left out. Hinges take one sort, the logistic surrogate time in proportion to positives times rows.
 
+    Formula: mean over pairs of rows of max(0, margin - z_p + z_n)^2
+    Use: Train on the area under the ROC curve of each label.
+    Trap: Labels without positives in the batch teach nothing; gives no cut.
+
     Args:
         surrogate: of d = z_p - z_n: "squared-hinge" (default) max(0, margin - d)^2, "hinge"
             max(0, margin - d), "logistic" log(1 + exp(-d)).
@@ -76,6 +86,8 @@ class PairwiseAUC(MultiLabelLoss):
     Source:
         Gao and Zhou, "On the Consistency of AUC Pairwise Optimization", IJCAI 2015.
     """
+
+    traits = Traits(bounded=False, sparse="made dense", batch=True)
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ from manyhot.kernels.positives import Positives, positives, visible
 from manyhot.kernels.reduction import scale_of
 from manyhot.kernels.row_sums import is_split, masses, row_sums
 from manyhot.kernels.torch_engine import cell_costs, computed
-from manyhot.losses.base import Options
+from manyhot.losses.base import Options, Traits
 from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.pointwise import side_weights
 from manyhot.losses.rowwise import RowCosts
@@ -37,6 +37,10 @@ class MultiLabelMargin(RowCosts):
     torch's `MultiLabelMarginLoss` for 0/1 targets, where torch wants padded class numbers. Not divided by the
     number of pairs; `PairwiseHinge` is.
 
+    Formula: sum over pairs of max(0, margin - z_p + z_n) / labels
+    Use: The values of torch's MultiLabelMarginLoss from 0/1 targets.
+    Trap: Divided by labels, not by pairs: rows with many positives weigh more.
+
     Args:
         margin: by which a positive has to lead, >= 0.
 
@@ -44,6 +48,8 @@ class MultiLabelMargin(RowCosts):
         torch.nn.MultiLabelMarginLoss; Crammer and Singer, "A Family of Additive Online Algorithms for
         Category Ranking", JMLR 2003.
     """
+
+    traits = Traits(sparse="kept on the CPU")
 
     shows_nan = True
 
@@ -62,12 +68,18 @@ class MultiLabelMargin(RowCosts):
 class PairwiseHinge(RowCosts):
     """Mean over pairs of a positive and a negative of max(0, margin - (z_p - z_n)), per row.
 
+    Formula: mean over pairs of max(0, margin - z_p + z_n)
+    Use: Order of labels in a row, without caring about pairs that are apart.
+    Trap: Gives no cut.
+
     Args:
         margin: by which a positive has to lead, >= 0.
 
     Source:
         Ranking SVM: Elisseeff and Weston, "A kernel method for multi-labelled classification", NIPS 2001.
     """
+
+    traits = Traits(sparse="kept on the CPU")
 
     shows_nan = True
 
@@ -85,9 +97,15 @@ class PairwiseHinge(RowCosts):
 class RankNet(RowCosts):
     """Mean over pairs of a positive and a negative of log(1 + exp(z_n - z_p)), per row.
 
+    Formula: mean over pairs of sp(z_n - z_p)
+    Use: Order of labels in a row, every pair alike.
+    Trap: Takes time in proportion to positives times labels.
+
     Source:
         Burges et al., "Learning to Rank using Gradient Descent", ICML 2005.
     """
+
+    traits = Traits(sparse="kept on the CPU")
 
     shows_nan = True
 
@@ -111,6 +129,10 @@ class WARP(RowCosts):
     the first places weigh most. Ranks are exact, not sampled; no gradient passes through them. The sum over
     the row's positives.
 
+    Formula: sum over P of H(r) / r times the sum of hinges, r the negatives within the margin
+    Use: The top of the list: precision@k.
+    Trap: The value jumps where a rank changes; one bad positive weighs most.
+
     Args:
         margin: by which a positive has to lead, >= 0.
         per_violation: False multiplies by H(r) instead of H(r) / r.
@@ -120,6 +142,8 @@ class WARP(RowCosts):
         per_violation=False: Gong et al., "Deep Convolutional Ranking for Multilabel Image Annotation", 2014,
         arXiv:1312.4894.
     """
+
+    traits = Traits(sparse="kept on the CPU")
 
     shows_nan = True
 
@@ -141,6 +165,10 @@ class BPMLL(RowCosts):
     """Mean over pairs of a positive and a negative of exp(c_n - c_p), with outputs c = tanh(z), per row.
 
     Bounded: each pair costs between exp(-2) and exp(2). Both means are taken separately, which is the same.
+
+    Formula: mean over pairs of exp(tanh z_n - tanh z_p)
+    Use: The classic baseline of neural multi-label papers.
+    Trap: tanh fades: keep logits small at the start.
 
     Args:
         activation: "tanh" (default, as published) or "sigmoid".
@@ -169,6 +197,10 @@ class MultiLabelSoftMargin(RowCosts):
 
     torch's `MultiLabelSoftMarginLoss`; its `weight` is `label_weight` here. Where cells are unknown, a row
     with few known ones weighs as much as any other, unlike in `BCE`.
+
+    Formula: mean over labels of BCE
+    Use: The values of torch's MultiLabelSoftMarginLoss.
+    Trap: Its unit is the row; sum is not the sum of bce.
 
     Source:
         torch.nn.MultiLabelSoftMarginLoss.

@@ -5,7 +5,7 @@ from typing import Literal, Unpack
 from manyhot import _check
 from manyhot.kernels.formula import Curve, Formula, Scalar
 from manyhot.kernels.words import exp, expm1, sigmoid, softplus
-from manyhot.losses.base import Options
+from manyhot.losses.base import Options, Traits
 from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.unobserved import ZEROS, EveryCell
 
@@ -18,6 +18,10 @@ class GeneralizedRobust(EveryCell):
     first to the last of `epochs`, w goes from 0 to 2, mu from 0.5 to 0.8, s from 2 to 0.5; b is -2. Needs
     `set_epoch`. "mean" is over all cells of the batch.
 
+    Formula: BCE of positives; v (k (1 - p^q2) / q2 + (1 - k) (1 - (1 - p)^q3) / q3) of unobserved cells
+    Use: One known positive a row; trusts the model more from epoch to epoch.
+    Trap: Without set_epoch its schedule stays at the start.
+
     Args:
         epochs: how many the schedule takes, >= 1; afterwards it stays.
         q2: of the cost as a positive, in (0, 1]; near 0 it is cross-entropy.
@@ -29,6 +33,8 @@ class GeneralizedRobust(EveryCell):
         Chen et al., "Boosting Single Positive Multi-label Classification with Generalized Robust Loss", IJCAI
         2024, arXiv:2405.03501. Their code adds 1e-7 inside the logarithm.
     """
+
+    traits = Traits(calls=("set_epoch",))
 
     def __init__(
         self,

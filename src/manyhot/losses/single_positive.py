@@ -21,7 +21,7 @@ from manyhot.kernels.pointwise import plain
 from manyhot.kernels.torch_engine import cell_costs, computed, positive_costs
 from manyhot.kernels.words import sigmoid, softplus, where
 from manyhot.labels import as_targets
-from manyhot.losses.base import MultiLabelLoss, Options
+from manyhot.losses.base import MultiLabelLoss, Options, Traits
 from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import side_weights
@@ -33,6 +33,10 @@ class EntropyMaximization(EveryCell):
 
     "mean" is over all cells of the batch, known or not. Not bounded below by 0: an unknown cell may cost
     -alpha log 2.
+
+    Formula: BCE of known cells, -alpha (entropy of p) of unknown ones
+    Use: One known positive a row: the simplest thing that works.
+    Trap: Zeros count as unknown: where they are known negatives, pass zeros='negative'.
 
     Args:
         alpha: >= 0; 0.1 to 0.2 in the paper.
@@ -96,6 +100,11 @@ class ExpectedPositives(MultiLabelLoss):
     The penalty reads all cells, known or not, and lets the model choose where the positives are. "mean" is
     over all cells of the batch, "sum" that times their number; with "none" every cell carries the penalty.
 
+    Formula: BCE of known cells + ((mean row sum of p) - k)^2 / labels^2
+    Use: One known positive a row, and the mean number of labels is known.
+    Trap: k of the training targets is too low if positives are missing; pass expected_positives. Zeros count
+    as unknown.
+
     Args:
         expected_positives: k, labels of a row on average, if all were known; by default what the training
             targets have, which is too few if positives are missing.
@@ -107,6 +116,8 @@ class ExpectedPositives(MultiLabelLoss):
         Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv:2106.09708 (EPR).
         Their code adds 1e-5 inside every logarithm.
     """
+
+    traits = Traits(batch=True, soft="the expected cost")
 
     ignores_unknown = False
 
@@ -137,6 +148,10 @@ class ROLE(MultiLabelLoss):
     `ExpectedPositives` of both. Needs `row_ids` in every call, and `loss.parameters()` in the optimiser. In
     evaluation (`loss.eval()`), of rows that are in no table, it costs what `ExpectedPositives` does.
 
+    Formula: 1/2 (BCE of known p and s + CE(p, stop s) + CE(s, stop p) + penalties), s learned per cell
+    Use: One known positive a row, small training sets.
+    Trap: Holds a number for every cell of the training set.
+
     Args:
         num_rows: rows of the training set.
         label_counts: (labels,) positives of each label in the training set; here for their number, and for
@@ -150,6 +165,8 @@ class ROLE(MultiLabelLoss):
         Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, arXiv:2106.09708. Their
         table begins with random logits around 0, their code adds 1e-5 inside every logarithm.
     """
+
+    traits = Traits(batch=True, calls=("row_ids", "parameters"), soft="the expected cost")
 
     ignores_unknown = False
 

@@ -28,6 +28,10 @@ class SoftTopK(RowCosts):
     row has k to give away: a positive is pushed only while it is not among the first k, and those that push
     it out are pushed down. Rows without positives cost 0.
 
+    Formula: mean over P of sp(-alpha (z + t)), t such that the memberships sigmoid(alpha (z + t)) sum to k
+    Use: The first k of very many labels, k fixed in advance: precision@k, recall@k.
+    Trap: k goes with what is shown; gives no cut.
+
     Args:
         k: > 0; of a row with fewer than 2 k known labels half their number is taken instead.
         alpha: steepness, > 0.

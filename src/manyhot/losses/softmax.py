@@ -22,6 +22,10 @@ class SoftmaxMultiHot(Rowwise):
     -sum over positives of y / k log softmax(z / T), where k is the sum of the row's target values. Consistent
     for recall@k. Rows without positives cost 0. Says which labels come first, not how many there are.
 
+    Formula: LSE(z) - mean over P of z
+    Use: Very many labels, few apply; recall@k.
+    Trap: Several labels compete: none can be sure beyond 1/k.
+
     Args:
         temperature: T, > 0.
 
@@ -49,6 +53,10 @@ class PickAllLabels(Rowwise):
 
     As `SoftmaxMultiHot`, but a row counts once for each of its labels; consistent for precision@k.
 
+    Formula: k LSE(z) - sum over P of z
+    Use: Very many labels; precision@k.
+    Trap: Rows with many labels dominate; several labels compete.
+
     Args:
         temperature: divides the logits, > 0.
 
@@ -73,6 +81,10 @@ class LabelDistributionKL(Rowwise):
 
     For label distributions (soft targets that say how much of each label); 0 where the softmax meets them.
     The gradient is that of `SoftmaxMultiHot`. Rows without positives cost 0.
+
+    Formula: KL(y / sum y || softmax(z))
+    Use: Soft targets that say how much of each label.
+    Trap: Says nothing of how many labels apply.
 
     Args:
         temperature: T, > 0.
@@ -103,6 +115,10 @@ class DecoupledSoftmax(PositiveCosts):
 
     A positive p costs log(1 + sum over negatives n of exp((z_n - z_p) / T)): other positives are not in its
     normaliser, so that several can be sure at once. A soft target counts on both sides by its share.
+
+    Formula: mean over p in P of sp(LSE over N of z - z_p)
+    Use: Extreme label sets with several positives a row; dual encoders.
+    Trap: Gives no cut.
 
     Args:
         temperature: T, > 0.

@@ -15,6 +15,10 @@ class SparsemaxLoss(RowCosts):
     enough behind get no gradient at all. 0 where sparsemax(z) = q; costs at most grow with the logits. Rows
     without positives cost 0.
 
+    Formula: 1/2 sum over the support (z^2 - tau^2) - q z + 1/2 |q|^2, q = y / sum y
+    Use: Label distributions with true zeros.
+    Trap: Labels far behind have no gradient.
+
     Source:
         Martins and Astudillo, "From Softmax to Sparsemax", ICML 2016, arXiv:1602.02068; several positives as
         in its section on multi-label classification; Blondel et al., "Learning with Fenchel-Young Losses",

@@ -2,6 +2,7 @@
 
 from manyhot.kernels.formula import Curve, Scalar
 from manyhot.kernels.words import absolute, maximum, sigmoid, where
+from manyhot.losses.base import Traits
 from manyhot.losses.pointwise import Pointwise
 
 
@@ -10,6 +11,10 @@ class Brier(Pointwise):
 
     Its slope fades where the model is sure, also where it is surely wrong. The distance is that from a soft
     target too: 0 where p meets it.
+
+    Formula: (p - y)^2
+    Use: Calibrated probabilities with bounded costs.
+    Trap: No slope where the model is surely wrong: begin near 0.
 
     Source:
         Brier, "Verification of Forecasts Expressed in Terms of Probability", 1950.
@@ -36,7 +41,12 @@ class Brier(Pointwise):
 
 
 class MSE(Brier):
-    """Mean squared error of the probability: `Brier` under its other name."""
+    """Mean squared error of the probability: `Brier` under its other name.
+
+    Formula: (p - y)^2
+    Use: A baseline: brier under its other name.
+    Trap: No slope where the model is surely wrong: begin near 0.
+    """
 
 
 class MAE(Pointwise):
@@ -44,6 +54,10 @@ class MAE(Pointwise):
 
     Robust to wrong labels and slow to learn: its slope p (1 - p) fades on both sides. Not proper: the best p
     is 0 or 1.
+
+    Formula: |p - y|
+    Use: A baseline that wrong labels hardly move.
+    Trap: Trains slowly and gives rare labels up; pos_weight='balanced' helps.
     """
 
     @staticmethod
@@ -72,9 +86,15 @@ class SquaredHinge(Pointwise):
     Cells beyond the margin cost nothing, which makes weights sparse over many labels. Decide z > 0; the
     logits are no log-odds.
 
+    Formula: y max(0, 1 - z)^2 + (1 - y) max(0, 1 + z)^2
+    Use: Sparse linear models of extreme label sets.
+    Trap: Scores are margins, not probabilities, and outliers pull without bound.
+
     Source:
         Babbar and Schölkopf, "DiSMEC", WSDM 2017, among many.
     """
+
+    traits = Traits(bounded=False)
 
     @staticmethod
     def positive(z: Scalar) -> Curve:

@@ -10,7 +10,7 @@ from manyhot.losses.by_epoch import ClassDifficultyBalanced, PartialLabelMasking
 from manyhot.losses.correction import SPLC, LargeLoss
 from manyhot.losses.count import AbsKL, CountDistribution, GeneralizedKL
 from manyhot.losses.cross_entropy import BCE, GCE, Poly1
-from manyhot.losses.focal import Asymmetric, AsymmetricPolynomial, Focal, Hill, RobustAsymmetric
+from manyhot.losses.focal import Asymmetric, Focal, Hill
 from manyhot.losses.gradient_balance import GHM, EQLv2
 from manyhot.losses.long_tail import LDAM, ClassBalanced, DistributionBalanced, LogitAdjusted
 from manyhot.losses.lovasz import LovaszHinge
@@ -18,6 +18,7 @@ from manyhot.losses.lsep import LSEP, TwoWay
 from manyhot.losses.ndcg import ApproxNDCG
 from manyhot.losses.overlap import SigmoidF1, SoftF1, SoftJaccard
 from manyhot.losses.partial import ClassAwareSelective, PartialBCE
+from manyhot.losses.polynomial import AsymmetricPolynomial, RobustAsymmetric
 from manyhot.losses.positive_unlabelled import NonNegativePU
 from manyhot.losses.propensity import PropensityScored, Unbiased
 from manyhot.losses.pseudo_labels import AsymmetricPseudoLabels

@@ -18,6 +18,10 @@ class AdaptiveThreshold(PositiveCosts):
     log-sum-exp(negatives and t) - t. Only z - t matters. Call it with the pair (logits, threshold), threshold
     (rows,), for a model with a threshold output; with logits alone the threshold is 0.
 
+    Formula: k sp(LSE over P of z) - sum over P of z + sp(LSE over N of z), z less the threshold logit
+    Use: A cut of its own for every row, learned with the labels.
+    Trap: For a threshold output call it with the pair (logits, threshold).
+
     Args:
         variant: "atl" (default), or "afl", which costs each positive (1 + s^gamma) times -log(1 - s) where s
             is the sigmoid of t - z_p, so that a rare positive is not lost among others.

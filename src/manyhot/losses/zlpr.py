@@ -12,6 +12,10 @@ class ZLPR(Rowwise):
     Pushes positives above 0 and negatives below it: decide z > 0. No parameter; rows without positives or
     negatives have the other term only. A soft target counts on both sides by its share.
 
+    Formula: sp(LSE over P of -z) + sp(LSE over N of z)
+    Use: No parameter to tune, robust to imbalance; decide z > 0.
+    Trap: Not probabilities per label: calibrate before reading them as such.
+
     Source:
         Su et al., "ZLPR: A Novel Loss for Multi-label Classification", 2022, arXiv:2208.02955.
     """
