@@ -24,3 +24,19 @@ def test_a_wrong_name_gets_the_near_ones_and_all_only_where_they_help(value, all
 
 def test_a_right_name_comes_back():
     assert _check.one_of("cut", "min", iter(["max", "min"])) == "min"
+
+
+@pytest.mark.parametrize("value", ["a", None, [1.0, 2.0], {}])
+def test_what_is_no_number_is_told_apart_from_a_wrong_one(value):
+    for check in (lambda: _check.at_least("gamma", value, 0.0), lambda: _check.finite("gamma", value)):
+        with pytest.raises(OptionError, match="gamma must be a number, got"):
+            check()
+    with pytest.raises(OptionError, match="gamma must be a number, got"):
+        _check.between("gamma", value, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_finite_number_is_asked_for(value):
+    with pytest.raises(OptionError, match=f"mu must be a finite number, got {value}"):
+        _check.finite("mu", value)
+    _check.finite("mu", -3)

@@ -1,5 +1,6 @@
 """Argument checks shared by all floors: one wording each. Each returns its value's use or raises."""
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -17,15 +18,28 @@ def same_shape(**shapes: tuple[int, ...]) -> None:
 
 
 def at_least(name: str, value: float, low: float) -> None:
-    """Raise `OptionError` unless value >= low."""
-    if not value >= low:  # written so that NaN fails too
+    """Raise `OptionError` unless value is a number >= low."""
+    if not _number(name, value) >= low:  # written so that NaN fails too
         raise OptionError(f"{name} must be >= {low}, got {value}")
 
 
 def between(name: str, value: float, low: float, high: float) -> None:
-    """Raise `OptionError` unless low <= value <= high."""
-    if not low <= value <= high:
+    """Raise `OptionError` unless value is a number, low <= value <= high."""
+    if not low <= _number(name, value) <= high:
         raise OptionError(f"{name} must be in [{low}, {high}], got {value}")
+
+
+def finite(name: str, value: float) -> None:
+    """Raise `OptionError` unless value is a finite number."""
+    if not math.isfinite(_number(name, value)):
+        raise OptionError(f"{name} must be a finite number, got {value}")
+
+
+def _number(name: str, value: float) -> float:
+    try:
+        return float(value + 0)  # float() alone would read text too
+    except (TypeError, ValueError):
+        raise OptionError(f"{name} must be a number, got {value!r}") from None
 
 
 def one_of(name: str, value: str, allowed: Iterable[str]) -> str:

@@ -86,6 +86,18 @@ def test_wrong_use_says_the_mend(manyhot):
     refused = manyhot("losses", "asl", "--plot", "asl.doc")
     assert refused.exit_code == 2
     assert ".png, .svg or .pdf, got asl.doc" in refused.stderr
+    lost = manyhot("losses", "asl", "--plot", "missing/asl.png")
+    assert lost.exit_code == 1
+    assert "the plot cannot be written into missing/asl.png: No such file or directory" in lost.stderr
+    text = manyhot("losses", "asl(gamma_neg='a')")
+    assert text.exit_code == 2
+    assert "gamma_neg must be a number, got 'a'" in text.stderr
+
+
+def test_given_arguments_stand_beside_their_defaults(manyhot):
+    text = manyhot("losses", "ASL(gamma_neg=2)").stdout
+    assert "gamma_neg      2 (default 4.0)" in text
+    assert "gamma_pos      1.0 " in text
 
 
 # ------------------------------------------------------------------ the canvas

@@ -11,6 +11,7 @@ from manyhot.kernels.pointwise import use_engine
 from manyhot.labels import Targets
 from manyhot.losses import BCE, LOSSES, Asymmetric, make_loss
 from manyhot.losses import facts as facts_module
+from manyhot.losses import make as make_module
 from manyhot.losses.facts import describe, docstring_parts
 
 CONTEXT = {"label_counts": [30, 4, 1, 9, 60], "num_rows": 100}
@@ -48,7 +49,8 @@ def test_a_docstring_of_one_line_is_enough(monkeypatch):
     class Bare(BCE):
         """Nothing else is said."""
 
-    monkeypatch.setattr(facts_module, "LOSSES", {"bare": Bare})
+    for module in (facts_module, make_module):
+        monkeypatch.setattr(module, "LOSSES", {"bare": Bare})
     facts = describe("bare")
     assert (facts.formula, facts.use, facts.trap, facts.source) == ("", "Nothing else is said.", "", "")
     assert facts.sparse == "kept"

@@ -78,6 +78,12 @@ def test_float32_too(name):
     assert_same(fused(build(name), given, y), unfused(build(name), given, y), 1e-5)
 
 
+def test_targets_that_want_a_gradient_are_refused():
+    hidden, weight = torch.randn(3, 2), torch.randn(4, 2)
+    with pytest.raises(InputError, match="no gradient of its targets"):
+        FusedLinearLoss("bce")(hidden, weight, torch.rand(3, 4, requires_grad=True))
+
+
 @pytest.mark.parametrize("name", [name for name in LOSSES if name not in FUSED])
 def test_a_loss_that_reads_more_is_refused_with_the_mend(name):
     with pytest.raises(OptionError, match="call it on the logits"):

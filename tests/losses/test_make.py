@@ -1,5 +1,7 @@
 """From what a user writes to a loss."""
 
+import inspect
+
 import pytest
 
 from manyhot.errors import OptionError
@@ -11,10 +13,13 @@ from manyhot.losses import (
     FusedLinearLoss,
     GroupSoftmax,
     Mixed,
+    PropensityScored,
+    Unbiased,
     boosting_objective,
     make_loss,
 )
 from manyhot.losses.base import arguments
+from manyhot.losses.make import short_name
 
 
 def test_name_call_class_and_instance():
@@ -77,6 +82,54 @@ def test_a_misspelt_argument_is_refused_and_the_near_ones_named(kind):
 def test_no_door_lets_a_foreign_argument_in(make, message):
     with pytest.raises(OptionError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "name", ["ASL", "Asl(gamma_neg=2)", "Asymmetric", "asymmetric(gamma_neg=2)", " asl "]
+)
+def test_names_of_any_case_and_of_classes_are_understood(name):
+    loss = make_loss(name)
+    assert isinstance(loss, Asymmetric)
+    assert loss.gamma_neg == (2 if "2" in name else 4)
+
+
+def test_every_class_is_found_by_its_name():
+    for short, kind in LOSSES.items():
+        for name in (kind.__name__, short, short.upper(), short.replace("-", "_")):
+            assert short_name(name) == short
+
+
+@pytest.mark.parametrize("name", ["logit-adjusted", LOSSES["logit-adjusted"]], ids=["name", "class"])
+def test_what_a_loss_needs_of_the_training_set_is_named(name):
+    message = (
+        r"LogitAdjusted needs label_counts and num_rows of the training set: .*label_counts=\.\.\., num_r"
+    )
+    with pytest.raises(OptionError, match=message):
+        make_loss(name)
+
+
+def test_propensities_by_label_name():
+    loss = PropensityScored({"b": 0.5}, names=["a", "b", "c"])
+    assert loss.inverse.tolist() == [1.0, 2.0, 1.0]
+    with pytest.raises(OptionError, match="propensity by label name needs the label names"):
+        Unbiased(propensity={"b": 0.5})
+
+
+def numbers(kind):
+    """Names of the arguments of a loss that are numbers."""
+    return [
+        p.name
+        for p in inspect.signature(kind.__init__).parameters.values()
+        if type(p.default) in (int, float)
+    ]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("wrong", [float("nan"), "a"])
+def test_every_number_is_checked(name, wrong):
+    for argument in numbers(LOSSES[name]):
+        with pytest.raises(OptionError, match=argument):
+            make_loss(name, label_counts=[3, 1], num_rows=10, **{argument: wrong})
 
 
 def test_weights_by_scheme_and_wrong_weights_name_the_mend():

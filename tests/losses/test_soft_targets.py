@@ -9,6 +9,7 @@ from manyhot.kernels.pointwise import use_engine
 from manyhot.labels import Targets
 from manyhot.losses import (
     BCE,
+    LOSSES,
     MAE,
     MSE,
     AbsKL,
@@ -19,6 +20,7 @@ from manyhot.losses import (
     Focal,
     Pointwise,
     RobustAsymmetric,
+    make_loss,
 )
 
 DRAW = np.random.default_rng(11)
@@ -193,3 +195,63 @@ def test_a_loss_without_a_formula_of_its_own_has_the_expected_cost():
             return torch.sigmoid(z) ** 3, 3 * torch.sigmoid(z) ** 3 * torch.sigmoid(-z)
 
     np.testing.assert_allclose(cells(Cubed(), Y), Y * (1 - P) ** 3 + (1 - Y) * P**3)
+
+
+# ------------------------------------------------------------------ targets that are learned
+
+
+# Some train with a slope that is not the derivative of their value; this switches it off.
+EXACT = {name: {"detach_focus": False} for name in ("asl", "apl", "csl")} | {"gr": {"detach_weights": False}}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_soft_targets_get_the_gradient_that_they_ask_for(name):
+    if name == "warp":
+        pytest.skip("no gradient passes through its ranks")
+    draw = torch.Generator().manual_seed(4)
+    logits = 2 * torch.randn(3, 5, generator=draw, dtype=torch.float64)
+    targets = 0.1 + 0.8 * torch.rand(3, 5, generator=draw, dtype=torch.float64)
+    loss = make_loss(name, label_counts=[30, 4, 1, 0, 90], num_rows=100, **EXACT.get(name, {})).eval()
+
+    def cost(z, y):
+        return loss(z, y, row_ids=torch.arange(3))
+
+    logits.requires_grad_()
+    (alone,) = torch.autograd.grad(cost(logits, targets), logits)
+    targets.requires_grad_()
+    torch.testing.assert_close(torch.autograd.grad(cost(logits, targets), logits)[0], alone)
+    assert torch.autograd.gradcheck(cost, (logits, targets))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_a_loss_remembers_holds_no_gradient_of_targets(name):
+    loss = make_loss(name, label_counts=[30, 4, 1, 0, 90], num_rows=100)
+    targets = torch.full((3, 5), 0.7, requires_grad=True)
+    for _ in range(2):
+        loss(torch.zeros(3, 5, requires_grad=True), targets, row_ids=torch.arange(3)).backward()
+    assert not [name for name, buffer in loss.named_buffers() if buffer.requires_grad]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # torch's own
+def test_targets_in_a_graph_get_their_gradient_too():
+    torch.compiler.reset()
+    logits, targets = torch.randn(3, 5), torch.rand(3, 5)
+    gradients = []
+    for loss in (Focal(), torch.compile(Focal(), backend="eager", fullgraph=True)):
+        soft = targets.clone().requires_grad_()
+        loss(logits, soft).backward()
+        gradients.append(soft.grad)
+    torch.testing.assert_close(*gradients)
+    found = torch.func.grad(Focal(), argnums=1)(logits, targets)
+    torch.testing.assert_close(found, gradients[0])
+
+
+def test_a_teacher_gets_the_gradient_that_torch_gives_it():
+    student, teacher = torch.randn(30, 400), torch.randn(30, 400)
+    gradients = []
+    for loss in (BCE(), torch.nn.BCEWithLogitsLoss()):
+        s, t = student.clone().requires_grad_(), teacher.clone().requires_grad_()
+        loss(s, torch.sigmoid(t)).backward()
+        gradients.append((s.grad, t.grad))
+    for found, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, expected)

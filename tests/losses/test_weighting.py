@@ -6,7 +6,7 @@ import torch
 
 from manyhot.errors import OptionError, ShapeError
 from manyhot.labels import LabelSpace, Targets
-from manyhot.losses import BCE, debias, label_weights
+from manyhot.losses import BCE, debias, label_weights, losses_for
 from manyhot.losses.weighting import effective_number, summary
 
 DENSE = np.array([[1, 0, 0, 1], [1, 0, 0, 1], [0, 1, 0, 1], [0, np.nan, 0, 1]])
@@ -79,3 +79,28 @@ def test_debias_gives_back_the_probability(share):
 def test_debias_refuses_a_weight_of_zero():
     with pytest.raises(OptionError, match="must be > 0"):
         debias(np.zeros((1, 1)), [0.0])
+
+
+def test_debias_makes_floats_of_integers_and_keeps_other_dtypes():
+    logits = np.array([[1, 2]])
+    expected = logits - np.log([7, 0.3])
+    np.testing.assert_allclose(debias(logits, [7, 0.3]), expected)
+    torch.testing.assert_close(debias(torch.tensor(logits), [7, 0.3]), torch.tensor(expected))
+    assert debias(logits.astype(np.float32), [7, 0.3]).dtype == np.float32
+
+
+def test_debias_says_which_weights_it_takes():
+    with pytest.raises(OptionError, match=r"in label order, got them by name; .*label_weights\(targets"):
+        debias(np.zeros((1, 2)), {"a": 2.0})
+    with pytest.raises(ShapeError, match=r"expected 3 weights, one per label, got shape \(2,\)"):
+        debias(np.zeros((1, 3)), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("form", [np.array, torch.tensor], ids=["numpy", "torch"])
+def test_minus_one_among_floats_means_unknown_as_for_a_loss(form):
+    coded = form([[1.0, -1.0], [0.0, 1.0], [1.0, 0.0], [0.0, -1.0]])
+    assert label_weights(coded).tolist() == [1.0, 1.0]
+    holes = np.where(np.asarray(coded) < 0, np.nan, np.asarray(coded))
+    assert label_weights(coded, "inverse").tolist() == label_weights(holes, "inverse").tolist() == [2.0, 2.0]
+    loss = losses_for(LabelSpace(["a", "b"]), "bce", coded, pos_weight="inverse")
+    assert loss.pos_weight.tolist() == [2.0, 2.0]

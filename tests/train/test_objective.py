@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from manyhot.errors import OptionError
 from manyhot.labels import Group, LabelSpace, Targets
 from manyhot.losses import (
     AUCM,
@@ -74,3 +75,8 @@ def test_units_make_a_mean_the_sum_of_a_row():
     assert units_per_row(SoftF1("samples"), plain) == 1
     assert units_per_row(BCE(reduction="sum"), plain) == 1
     assert units_per_row(torch.nn.BCEWithLogitsLoss(), plain) == 1
+
+
+def test_a_loss_without_a_reduction_is_refused():
+    with pytest.raises(OptionError, match="training minimises one number: reduction='mean'"):
+        Objective(BCE(reduction="none"), Targets.from_dense(DENSE), torch.device("cpu"))

@@ -9,6 +9,7 @@ from manyhot.cli._options import shared_options
 
 if TYPE_CHECKING:
     from manyhot.losses import LossFacts
+    from manyhot.losses.facts import Parameter
     from manyhot.losses.trace import Trace
 
 
@@ -37,7 +38,8 @@ def command(loss: str | None, plot: str | None, as_json: bool) -> None:
     from manyhot.losses.make import parse
     from manyhot.losses.trace import trace
 
-    facts = describe(parse(loss)[0])
+    name, given = parse(loss)
+    facts = describe(name)
     traces = trace(loss)
     if plot is not None:
         _save(loss, traces, plot)
@@ -46,7 +48,7 @@ def command(loss: str | None, plot: str | None, as_json: bool) -> None:
 
         print_json(facts.to_dict() | {"drawn": loss, "traces": [_as_lists(one) for one in traces]})
         return
-    _page(facts)
+    _page(facts, given)
     _draw(traces)
     click.echo(f"\n{click.style('use', bold=True)}   manyhot fit DATA --loss {_quoted(loss)}")
     click.echo(f"      manyhot.losses.{facts.kind.__name__}()(logits, targets)")
@@ -89,7 +91,7 @@ def _short_source(source: str) -> str:
     return found.group() if found else source.split(";")[0].rstrip(".")
 
 
-def _page(facts: "LossFacts") -> None:
+def _page(facts: "LossFacts", given: dict[str, Any]) -> None:
     from manyhot.cli._show import console, print_table
     from manyhot.losses.facts import SYMBOLS
 
@@ -104,9 +106,17 @@ def _page(facts: "LossFacts") -> None:
     if facts.parameters:
         click.echo()
         print_table(
-            ["argument", "default", "meaning"],
-            [[p.name, "-" if p.default is None else p.default, p.meaning] for p in facts.parameters],
+            ["argument", "value", "meaning"],
+            [[p.name, _value(p, given), p.meaning] for p in facts.parameters],
         )
+
+
+def _value(parameter: "Parameter", given: dict[str, Any]) -> str:
+    """The value that was given, or the default, which has none where it must be given."""
+    default = "-" if parameter.default is None else parameter.default
+    if parameter.name not in given:
+        return default
+    return f"{given[parameter.name]!r} (default {default})"
 
 
 def _draw(traces: "list[Trace]") -> None:
@@ -143,7 +153,7 @@ COLOURS = ("blue", "red", "green")
 
 
 def _save(loss: str, traces: "list[Trace]", path: str) -> None:
-    from manyhot.errors import OptionError
+    from manyhot.errors import InputError, OptionError
     from manyhot.losses.trace import new_figure, plot
 
     figure, axes = new_figure(loss)
@@ -152,7 +162,10 @@ def _save(loss: str, traces: "list[Trace]", path: str) -> None:
     ending = path.rpartition(".")[2].lower()
     if ending not in formats:
         raise OptionError(f"expected a file that ends in .png, .svg or .pdf, got {path}")
-    figure.savefig(path)
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise InputError(f"the plot cannot be written into {path}: {error.strerror}") from None
 
 
 def _as_lists(one: "Trace") -> dict[str, Any]:

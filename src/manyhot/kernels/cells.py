@@ -40,6 +40,11 @@ class Cells(ABC):
     def device(self) -> torch.device:
         """Where the values are."""
 
+    @property
+    def learned(self) -> bool:
+        """True where the target values want a gradient themselves."""
+        return False
+
     @abstractmethod
     def known(self) -> Tensor | None:
         """(rows, labels) bool, False where nobody knows the value; None when every cell is known."""
@@ -117,6 +122,11 @@ class DenseCells(Cells):
     def device(self) -> torch.device:
         return self.values.device
 
+    @property
+    @override
+    def learned(self) -> bool:
+        return self.values.requires_grad and torch.is_grad_enabled()
+
     @override
     def known(self) -> Tensor | None:
         stated = None if self.unknown is None else ~self.unknown
@@ -139,11 +149,12 @@ class DenseCells(Cells):
 
     @override
     def label_sums(self, amounts: Tensor | None = None) -> Tensor:
-        mass = self.mass(torch.promote_types(self.values.dtype, torch.float32))
+        mass = self.mass()
         return (mass if amounts is None else mass * amounts).sum(0, dtype=wide(self.device))
 
-    def mass(self, dtype: torch.dtype) -> Tensor:
-        """(rows, labels) target values, 0 where unknown."""
+    def mass(self, dtype: torch.dtype | None = None) -> Tensor:
+        """(rows, labels) target values, 0 where unknown; float32 or, if they are that, float64 by default."""
+        dtype = dtype or torch.promote_types(self.values.dtype, torch.float32)
         known, values = self.known(), self.values.to(dtype)
         return values if known is None else torch.where(known, values, 0.0)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from manyhot.kernels import words
 from manyhot.kernels.cells import wide
 
 PAIR_CELLS = 1 << 21  # pairs whose intermediate results exist at one time
@@ -65,8 +66,10 @@ def pair_sums(
 
 
 def softplus(difference: Tensor) -> Tensor:
-    """log(1 + exp(difference)); torch.compile takes it also of pairs whose number no shape tells."""
-    return torch.logaddexp(difference, difference.new_zeros(()))
+    """log(1 + exp(difference))."""
+    if torch.compiler.is_compiling():  # which takes no logsigmoid of a number of pairs that no shape tells
+        return torch.logaddexp(difference, difference.new_zeros(()))
+    return words.softplus(difference)
 
 
 def _run(cost: Callable[[Tensor], Tensor], z: Tensor, mass: Tensor, units: Tensor, own: Tensor) -> Tensor:

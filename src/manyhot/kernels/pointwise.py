@@ -59,7 +59,7 @@ def pointwise(logits: Tensor, cells: Cells, curves: Curves, reduction: str) -> T
     Returns:
         0-d, or (rows, labels); float32 for half-precision logits, else of their dtype.
     """
-    if reduction == "none" or not plain(logits):
+    if reduction == "none" or not plain(logits) or cells.learned:
         values = torch_engine.cell_costs(logits, cells, curves)
         return reduce_units(values, reduction, logits.shape[0], cells.known_count())
     result: Any = Total.apply(logits, cells, curves, reduction)

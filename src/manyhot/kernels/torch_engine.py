@@ -190,8 +190,12 @@ def _slope(formula: Formula, z: Tensor, *constants: Any) -> Parts:
 
 
 def _value(formula: Formula, z: Tensor, *constants: Any) -> Parts:
-    cost = Cost if torch.compiler.is_compiling() else ForwardCost  # dynamo refuses a class that has a jvp
-    return [cost.apply(z, formula, *constants)]  # type: ignore[list-item]
+    kind = Cost if torch.compiler.is_compiling() else ForwardCost  # dynamo refuses a class that has a jvp
+    cost: Any = kind.apply(z, formula, *constants)
+    if any(isinstance(c, Tensor) and c.requires_grad for c in constants):  # targets that are learned
+        value = _like(formula(z.detach(), *constants)[0], z)
+        cost = cost + (value - value.detach())
+    return [cost]
 
 
 def _shown(value: Any, z: Tensor) -> Tensor:

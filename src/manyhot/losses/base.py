@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from manyhot import _check
 from manyhot.errors import OptionError, ShapeError
 from manyhot.kernels.cells import Cells, DenseCells, SparseCells
-from manyhot.kernels.pointwise import plain, suits_triton
+from manyhot.kernels.pointwise import plain, suits_triton, use_engine
 from manyhot.kernels.reduction import REDUCTIONS, Reduction
 from manyhot.kernels.torch_engine import computed
 from manyhot.losses import door
@@ -117,7 +117,8 @@ class MultiLabelLoss(nn.Module, ABC):
             logits: (rows, labels), what comes before sigmoid; any float dtype. An infinite logit counts as
                 1e15 (the largest number of the dtype in float16).
             targets: (rows, labels) 0/1 of any dtype, soft in [0, 1], NaN or -1 for unknown; or `Targets`,
-                SciPy or torch sparse, -1 padded label indices, ragged lists of label indices.
+                SciPy or torch sparse, -1 padded label indices, ragged lists of label indices. A soft tensor
+                that requires a gradient gets one.
             unknown: (rows, labels), true where nobody knows the value; beside what `targets` says.
             row_weight: (rows,), multiplies the cost of a row.
             cell_weight: (rows, labels), multiplies the cost of a cell.
@@ -142,7 +143,14 @@ class MultiLabelLoss(nn.Module, ABC):
         cells = door.read_cells(logits, targets, unknown, row_weight, cell_weight, row_ids, watch)
         if watch is not None:
             watch.check(logits, cells, self.names, self.strict)
-        if watch is None or logits.device.type != "cpu":
+        if watch is None or not cells.learned:
+            return self._of_batch(logits, cells, looking=watch is not None)
+        with use_engine("torch"):  # the others know of the logits' gradient alone
+            return self._of_batch(logits, cells, looking=watch is not None)
+
+    def _of_batch(self, logits: Tensor, cells: Cells, looking: bool) -> Tensor:
+        """The reduced cost; NaN among the logits is an error where numbers can be looked at."""
+        if not looking or logits.device.type != "cpu":
             return self._unseen(logits, cells)
         if not self.shows_nan and not is_finite(logits):
             logits = self._mended(logits, cells)

@@ -91,6 +91,7 @@ class ClassDifficultyBalanced(Pointwise):
         self.set_scores(torch.where(total > 0, 2 * hits / total.clamp(min=1), 1.0).cpu())
         self.counted.zero_()
 
+    @torch.no_grad()
     def select(self, logits: Tensor, cells: Cells) -> Cells:
         """Count what the model decides, at p = 0.5."""
         if self.training:
@@ -219,7 +220,7 @@ class PartialLabelMasking(Pointwise):
 def _likely(cells: Cells) -> Tensor:
     """(rows, labels) bool, True where the target is above one half."""
     if not isinstance(cells, SparseCells):
-        return cells.dense().mass(torch.float32) > 0.5
+        return cells.dense().mass() > 0.5
     none = torch.zeros(cells.shape, dtype=torch.bool, device=cells.device)
     likely = none.new_ones(1) if cells.values is None else cells.values > 0.5
     return none.index_put(cells.positive_index, likely)

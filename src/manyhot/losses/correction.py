@@ -59,6 +59,8 @@ class SPLC(EveryCell):
         super().__init__(**options)
         _check.between("tau", tau, 1e-9, 1.0 - 1e-9)
         _check.at_least("gamma", gamma, 0.0)
+        _check.finite("margin", margin)
+        _check.finite("start_epoch", start_epoch)
         self.tau, self.margin, self.gamma, self.start_epoch = tau, margin, gamma, start_epoch
         self.zeros = _check.one_of("zeros", zeros, ZEROS)
         self.logit = math.log(tau) - math.log1p(-tau)
@@ -128,6 +130,7 @@ class LargeLoss(EveryCell):
     ) -> None:
         super().__init__(**options)
         _check.between("rate", rate, 0.0, 1.0)
+        _check.at_least("num_rows", 1 if num_rows is None else num_rows, 1)
         self.rate, self.mode = rate, _check.one_of("mode", mode, ("reject", "correct", "permanent"))
         self.zeros = _check.one_of("zeros", zeros, ZEROS)
         if mode == "permanent":
@@ -166,7 +169,7 @@ class LargeLoss(EveryCell):
     def _flipped(self, cells: Cells, chosen: Tensor) -> Cells:
         if not chosen.any():
             return marked(cells, chosen)
-        values = cells.dense().mass(torch.float32)
+        values = cells.dense().mass()
         return cells.with_values(torch.where(chosen, 1.0, values))
 
     def training_state(self) -> bool:

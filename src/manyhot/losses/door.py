@@ -14,6 +14,13 @@ from manyhot.labels import Targets, as_targets
 from manyhot.losses.watch import Watch
 
 
+def read_targets(values: Any, width: int | None = None) -> Targets:
+    """Targets outside of a batch, by `as_targets`; among floats -1 means unknown, as the losses take it."""
+    floats = isinstance(values, np.ndarray) and values.dtype.kind == "f"
+    floats |= isinstance(values, Tensor) and values.is_floating_point() and values.layout == torch.strided
+    return as_targets(Targets.from_dense(values, unknown_code=-1) if floats else values, width)
+
+
 def check_logits(logits: Any, width: int | None, names: Sequence[str] | None) -> Tensor:
     """The logits, if they are a float tensor (rows, labels) of the right width."""
     if not isinstance(logits, Tensor):

@@ -5,9 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from manyhot import _check
 from manyhot.losses.base import MultiLabelLoss
-from manyhot.losses.make import TRAINING_COUNTS
+from manyhot.losses.make import TRAINING_COUNTS, short_name
 from manyhot.losses.pointwise import Pointwise
 from manyhot.losses.rowwise import RowCosts, Rowwise
 from manyhot.losses.table import LOSSES
@@ -119,9 +118,8 @@ def describe(loss: str | type[MultiLabelLoss]) -> LossFacts:
     Raises:
         OptionError: no such loss; the nearest names are listed.
     """
-    if not isinstance(loss, str):
-        loss = next((name for name, kind in LOSSES.items() if kind is loss), loss.__name__)
-    kind = LOSSES[_check.one_of("loss", loss, LOSSES)]
+    loss = short_name(loss if isinstance(loss, str) else loss.__name__)
+    kind = LOSSES[loss]
     traits, (text, sections) = kind.traits, docstring_parts(kind)
     summary, _, details = text.partition("\n\n")
     module = inspect.getmodule(kind)

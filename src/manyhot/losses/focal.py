@@ -224,6 +224,7 @@ class Hill(Pointwise):
         super().__init__(**options)
         _check.at_least("lam", lam, 1.0)
         _check.at_least("gamma", gamma, 0.0)
+        _check.finite("margin", margin)
         self.lam, self.margin, self.gamma = lam, margin, gamma
 
     @staticmethod

@@ -61,6 +61,7 @@ class GHM(Pointwise):
     positive = staticmethod(BCE.positive)
     negative = staticmethod(BCE.negative)
 
+    @torch.no_grad()
     def select(self, logits: Tensor, cells: Cells) -> Cells:
         """The weights of this batch, as weights of cells."""
         wide = torch.promote_types(logits.dtype, torch.float32)
@@ -132,6 +133,7 @@ class EQLv2(Pointwise):
         super().__init__(**options)
         _check.at_least("gamma", gamma, 0.0)
         _check.at_least("alpha", alpha, 0.0)
+        _check.finite("mu", mu)
         self.gamma, self.mu, self.alpha = gamma, mu, alpha
         size = len(checked_counts(label_counts))
         if not size:
@@ -151,6 +153,7 @@ class EQLv2(Pointwise):
         some = self.pushed_up + self.pushed_down > 0
         return torch.where(some, self.pushed_up / (self.pushed_down + 1e-10), 100.0)
 
+    @torch.no_grad()
     def select(self, logits: Tensor, cells: Cells) -> Cells:
         """Weigh by the batches before this one, then remember it."""
         self.weight_neg = torch.sigmoid(self.gamma * (self.ratio() - self.mu))

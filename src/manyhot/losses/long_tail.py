@@ -224,6 +224,8 @@ class DistributionBalanced(Pointwise):
             _check.at_least(name, value, low)
         _check.at_least("kappa", kappa, 0.0)
         _check.at_least("balance", balance, 0.0)
+        _check.finite("beta", beta)
+        _check.finite("mu", mu)
         self.variant = _check.one_of("variant", variant, ("paper", "code"))
         self.alpha, self.beta, self.mu, self.lam = alpha, beta, mu, lam
         self.kappa, self.gamma, self.balance = kappa, gamma, balance

@@ -1,6 +1,7 @@
 """From what a user writes, `"asl(gamma_neg=2)"`, to a loss; and the one loss for a label space."""
 
 import ast
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 from manyhot import _check
 from manyhot.errors import OptionError, ShapeError
 from manyhot.kernels.reduction import Reduction
-from manyhot.labels import LabelSpace, as_targets
+from manyhot.labels import LabelSpace
 from manyhot.losses.base import MultiLabelLoss, PerLabel, arguments
+from manyhot.losses.door import read_targets
 from manyhot.losses.groups import GroupSoftmax
 from manyhot.losses.mixed import INDEPENDENT, Mixed
 from manyhot.losses.table import LOSSES
@@ -36,7 +38,7 @@ def make_loss(spec: str | type[MultiLabelLoss] | MultiLabelLoss, **context: Any)
         return spec
     if isinstance(spec, str):
         name, given = parse(spec)
-        kind = LOSSES[_check.one_of("loss", name, LOSSES)]
+        kind = LOSSES[name]
     elif isinstance(spec, type) and issubclass(spec, MultiLabelLoss):
         kind, given = spec, {}
     else:
@@ -46,25 +48,50 @@ def make_loss(spec: str | type[MultiLabelLoss] | MultiLabelLoss, **context: Any)
     known = {name: value for name, value in context.items() if value is not None and name not in useless}
     for argument in (*known, *given):
         _check.one_of(f"an argument of {kind.__name__}", argument, accepted)
-    return kind(**{**known, **given})
+    given = {**known, **given}
+    missing = [name for name in required(kind) if name not in given]
+    if missing:
+        wanted = ", ".join(f"{name}=..." for name in missing)
+        raise OptionError(
+            f"{kind.__name__} needs {' and '.join(missing)} of the training set: make_loss(..., {wanted})"
+        )
+    return kind(**given)
+
+
+def required(kind: type[MultiLabelLoss]) -> list[str]:
+    """Names of the arguments that a loss cannot do without."""
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    return [p.name for p in parameters if p.name not in ("self", "options") and p.default is p.empty]
 
 
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
-    """Name and arguments of "name" or "name(argument=literal, ...)".
+    """Short name and arguments of "name" or "name(argument=literal, ...)", the name short or of a class.
 
     Raises:
-        OptionError: anything else.
+        OptionError: no such loss, or anything else.
     """
     name, bracket, inside = spec.strip().partition("(")
+    short = short_name(name.strip())
     if not bracket:
-        return name, {}
+        return short, {}
     try:
         call = ast.parse(f"_({inside}", mode="eval").body
         if not isinstance(call, ast.Call) or call.args or not all(k.arg for k in call.keywords):
             raise ValueError
-        return name.strip(), {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        return short, {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
     except (SyntaxError, ValueError):
         raise OptionError(f"expected a loss like 'asl' or 'asl(gamma_neg=2)', got {spec!r}") from None
+
+
+def short_name(name: str) -> str:
+    """The name in `LOSSES` of a loss called by it or by its class, in letters of any case.
+
+    Raises:
+        OptionError: no such loss; the nearest names are listed.
+    """
+    by_class = {kind.__name__.lower(): short for short, kind in LOSSES.items()}
+    found = name.lower().replace("_", "-")
+    return by_class.get(name.lower()) or _check.one_of("loss", found, LOSSES)
 
 
 def losses_for(
@@ -104,7 +131,7 @@ def losses_for(
             raise OptionError(f"{name}= comes too late for a loss that is made already; make it with {name}=")
         if not len(columns):
             raise OptionError(f"{name}= is for independent labels, and all of these are in exclusive groups")
-    targets = None if train_targets is None else as_targets(train_targets, len(space))
+    targets = None if train_targets is None else read_targets(train_targets, len(space))
     single: MultiLabelLoss | None = None
     if len(columns):
         own = None if targets is None else targets.columns(columns)

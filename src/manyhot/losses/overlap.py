@@ -181,6 +181,7 @@ class SigmoidF1(Overlap):
         self.variant = _check.one_of("variant", variant, ("paper", "code"))
         _check.at_least("beta", beta, 1e-6)
         _check.at_least("epsilon", epsilon, 1e-30)
+        _check.finite("eta", eta)
         self.beta, self.eta, self.skip_empty, self.epsilon = beta, eta, skip_empty, epsilon
 
     def membership(self, z: Tensor) -> Tensor:

@@ -52,6 +52,8 @@ class PartialBCE(Pointwise):
     ) -> None:
         super().__init__(**options)
         _check.at_least("gamma", gamma, 1e-6)
+        _check.finite("alpha", alpha)
+        _check.finite("beta", beta)
         if min(beta, alpha + beta) < 0:
             raise OptionError(f"alpha={alpha}, beta={beta} give rows a negative weight")
         self.alpha, self.beta, self.gamma = alpha, beta, gamma

@@ -61,6 +61,9 @@ class AsymmetricPolynomial(Pointwise):
         _check.at_least("gamma_neg", gamma_neg, 0.0)
         _check.at_least("gamma_pos", gamma_pos, 0.0)
         _check.between("clip", clip, 1e-9, 1.0 - 1e-9)
+        epsilons = {"epsilon_1": epsilon_1, "epsilon_2": epsilon_2, "epsilon_neg": epsilon_neg}
+        for name, value in epsilons.items():
+            _check.finite(name, value)
         self.gamma_neg, self.gamma_pos, self.clip, self.detach_focus = (
             gamma_neg,
             gamma_pos,
@@ -164,6 +167,8 @@ class RobustAsymmetric(Pointwise):
         _check.at_least("gamma_pos", gamma_pos, 0.0)
         _check.between("clip", clip, 1e-9, 1.0 - 1e-9)
         _check.at_least("lam", lam, 1.0)
+        _check.finite("epsilon_1", epsilon_1)
+        _check.finite("epsilon_2", epsilon_2)
         self.gamma_neg, self.gamma_pos, self.clip, self.lam = gamma_neg, gamma_pos, clip, lam
         self.epsilon_1, self.epsilon_2 = epsilon_1, epsilon_2
         self.variant = _check.one_of("variant", variant, ("code", "paper"))

@@ -1,5 +1,6 @@
 """Losses for positives that are missing with a known probability: labels seen with a propensity below 1."""
 
+from collections.abc import Mapping
 from typing import Literal, Unpack
 
 import numpy as np
@@ -9,7 +10,7 @@ from manyhot import _check
 from manyhot.errors import OptionError
 from manyhot.kernels.formula import Curve, Formula, Scalar
 from manyhot.kernels.words import maximum, sigmoid, softplus
-from manyhot.losses.base import Options, PerLabel
+from manyhot.losses.base import Options, PerLabel, by_name
 from manyhot.losses.cross_entropy import BCE
 from manyhot.losses.long_tail import checked_counts
 from manyhot.losses.pointwise import Pointwise
@@ -32,6 +33,8 @@ def propensities(
         Label Applications", KDD 2016.
     """
     _check.at_least("num_rows", num_rows, 3)
+    _check.finite("a", a)
+    _check.at_least("b", b, 0.0)
     c = (np.log(num_rows) - 1) * (b + 1) ** a
     return 1 / (1 + c * (checked_counts(label_counts) + b) ** -a)
 
@@ -44,7 +47,7 @@ class PropensityScored(Pointwise):
     Trap: Inverse propensities of rare labels are large; lower the learning rate.
 
     Args:
-        propensity: (labels,) in (0, 1]; or instead
+        propensity: (labels,) or by name, in (0, 1], 1 for labels not named; or instead
         label_counts: (labels,) and
         num_rows: from which `propensities` makes them.
         a: of `propensities`.
@@ -71,8 +74,9 @@ class PropensityScored(Pointwise):
     ) -> None:
         super().__init__(**options)
         self.weighting = _check.one_of("weighting", weighting, ("inverse", "pw", "pw-cb"))
+        _check.between("beta", beta, 0.0, 1.0 - 1e-12)
         self.a, self.b, self.beta = a, b, beta
-        weights = 1 / _given(propensity, label_counts, num_rows, a, b)
+        weights = 1 / _given(self, propensity, label_counts, num_rows)
         if weighting != "inverse":
             weights = 2 * weights - 1
             if weighting == "pw-cb":
@@ -100,7 +104,7 @@ class Unbiased(Pointwise):
     Trap: Unbounded below: rare labels can diverge; form='upper-bound' cannot.
 
     Args:
-        propensity: (labels,) in (0, 1]; or instead
+        propensity: (labels,) or by name, in (0, 1], 1 for labels not named; or instead
         label_counts: (labels,) and
         num_rows: from which `propensities` makes them.
         a: of `propensities`.
@@ -128,7 +132,7 @@ class Unbiased(Pointwise):
         self.form = _check.one_of("form", form, ("unbiased", "upper-bound"))
         self.base = _check.one_of("base", base, ("bce", "squared-hinge"))
         self.a, self.b = a, b
-        self.per_label("inverse", 1 / _given(propensity, label_counts, num_rows, a, b))
+        self.per_label("inverse", 1 / _given(self, propensity, label_counts, num_rows))
 
     def formulas(self) -> tuple[Formula, Formula, Formula | None]:
         """The curves of form and base."""
@@ -183,12 +187,17 @@ def _rarity(label_counts: ArrayLike | None, beta: float) -> NDArray[np.float64]:
 
 
 def _given(
-    propensity: PerLabel | None, label_counts: ArrayLike | None, num_rows: int | None, a: float, b: float
+    loss: "PropensityScored | Unbiased",
+    propensity: PerLabel | None,
+    label_counts: ArrayLike | None,
+    num_rows: int | None,
 ) -> NDArray[np.float64]:
     if propensity is None:
         if label_counts is None or num_rows is None:
             raise OptionError("give propensity, or label_counts and num_rows to make it from")
-        return propensities(label_counts, num_rows, a, b)
+        return propensities(label_counts, num_rows, loss.a, loss.b)
+    if isinstance(propensity, Mapping):
+        propensity = by_name("propensity", propensity, loss.names)
     values = np.atleast_1d(np.asarray(propensity, np.float64))
     if not ((values > 0) & (values <= 1)).all():
         raise OptionError(f"propensity must be in (0, 1], got {values.min():g} to {values.max():g}")

@@ -74,6 +74,7 @@ class AsymmetricPseudoLabels(MultiLabelLoss):
             _check.at_least(name, value, 0.0)
         _check.between("share", share, 0.0, 1.0)
         _check.at_least("warmup", warmup, 1)
+        _check.at_least("epochs", epochs, 1)
         if epochs <= warmup:
             raise OptionError(f"epochs={epochs} must be more than warmup={warmup}")
         self.num_rows, self.zeros = num_rows, _check.one_of("zeros", zeros, ZEROS)

@@ -264,7 +264,8 @@ def _expected(given: float | None, label_counts: ArrayLike | None, num_rows: int
         return float(given)
     if label_counts is None or num_rows is None:
         raise OptionError("give expected_positives, or label_counts and num_rows to take it from")
-    return float(checked_counts(label_counts).sum() / max(num_rows, 1))
+    _check.at_least("num_rows", num_rows, 1)
+    return float(checked_counts(label_counts).sum() / num_rows)
 
 
 def _starting_logits(train_targets: Any, start: Tensor, zeros: str) -> Tensor:

@@ -27,7 +27,7 @@ class EveryCell(Pointwise):
 
 def zeros_unknown(cells: Cells) -> Cells:
     """The same cells with nothing known but the positives."""
-    values = cells.dense().mass(torch.float32)
+    values = cells.dense().mass()
     return cells.with_values(values, values <= 0)
 
 
@@ -42,7 +42,7 @@ def unobserved(cells: Cells, zeros: str) -> Tensor:
         mask = torch.ones(cells.shape, dtype=torch.bool, device=cells.device)
         return mask.index_put_(cells.positive_index, mask.new_zeros(()))
     if zeros == "unknown":
-        return cells.dense().mass(torch.float32) <= 0
+        return cells.dense().mass() <= 0
     known = cells.known()
     return torch.zeros(cells.shape, dtype=torch.bool, device=cells.device) if known is None else ~known
 
@@ -55,13 +55,13 @@ def marked(cells: Cells, mask: Tensor) -> Cells:
             unknown_starts=torch.cat([mask.new_zeros(1, dtype=torch.int64), mask.sum(1).cumsum(0)]),
             unknown_labels=torch.nonzero(mask)[:, 1],
         )
-    return cells.with_values(cells.dense().mass(torch.float32), mask)
+    return cells.with_values(cells.dense().mass(), mask)
 
 
 def hidden(cells: Cells, mask: Tensor) -> Cells:
     """The same cells with those of the mask (rows, labels), whatever their values, unknown."""
     if not isinstance(cells, SparseCells):
-        return cells.with_values(cells.dense().mass(torch.float32), mask)
+        return cells.with_values(cells.dense().mass(), mask)
     seen = ~mask[cells.positive_index]
     rows = cells.positive_index[0][seen]
     kept = replace(

@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from manyhot import _check
 from manyhot.errors import OptionError, ShapeError
-from manyhot.labels import LabelSpace, as_targets
+from manyhot.labels import LabelSpace
 from manyhot.losses.base import by_name
+from manyhot.losses.door import read_targets
 
 SCHEMES = ("balanced", "sqrt", "inverse", "sqrt_inverse", "effective")
 Array = TypeVar("Array")
@@ -37,7 +38,8 @@ def label_weights(
     A label without positives counts as if it had one.
 
     Args:
-        targets: the training targets, any form of `as_targets`; unknown cells count on neither side.
+        targets: the training targets, any form of `as_targets`, -1 for unknown among floats; unknown cells
+            count on neither side.
         scheme: as above.
         space: a label space or the label names, needed for weights by name.
         cap: largest weight, > 0.
@@ -53,7 +55,7 @@ def label_weights(
     names = space.names if isinstance(space, LabelSpace) else space
     if isinstance(scheme, Mapping):
         return _checked(by_name("label weights", scheme, names), None)
-    found = as_targets(targets)
+    found = read_targets(targets)
     if not isinstance(scheme, str):
         return _checked(np.asarray(scheme, np.float64), found.width)
     _check.one_of("scheme", scheme, SCHEMES)
@@ -89,7 +91,7 @@ def summary(weights: ArrayLike, targets: Any = None, cap: float = 100.0) -> str:
     at_cap = int((values >= cap).sum())
     line += f"; {at_cap} capped at {cap:g}" if at_cap else ""
     if targets is not None:
-        empty = int((as_targets(targets).label_counts() == 0).sum())
+        empty = int((read_targets(targets).label_counts() == 0).sum())
         line += f"; {empty} without a positive" if empty else ""
     return line
 
@@ -102,18 +104,31 @@ def debias(logits: Any, pos_weight: Any) -> Any:
     """Logits of a model trained by BCE with `pos_weight`, made those of the unweighted loss: z - log(w).
 
     Exact for BCE: there the best z is logit(p) + log(w). NumPy array or torch tensor (rows, labels) in, the
-    same out.
+    same out, of its dtype; integers become float64.
+
+    Args:
+        logits: (rows, labels).
+        pos_weight: a number or (labels,).
 
     Raises:
-        OptionError: a weight that is not positive; nothing can be learned back from it.
+        OptionError: a weight that is not positive, from which nothing can be learned back; weights by name.
+        ShapeError: weights for another number of labels.
     """
+    if isinstance(pos_weight, Mapping):
+        raise OptionError(
+            "debias takes weights in label order, got them by name; debias(logits, label_weights(targets, "
+            "weights, space))"
+        )
     weights = np.asarray(pos_weight, np.float64)
     if not (weights > 0).all():
         raise OptionError(f"pos_weight must be > 0 to be taken back, got {weights.min():g}")
+    if weights.ndim and weights.shape != tuple(logits.shape[-1:]):
+        raise ShapeError(f"expected {logits.shape[-1]} weights, one per label, got shape {weights.shape}")
     shift = np.log(weights)
     if isinstance(logits, np.ndarray):
-        return logits - shift.astype(logits.dtype)
-    return logits - logits.new_tensor(shift)
+        return logits - shift.astype(logits.dtype if logits.dtype.kind == "f" else np.float64)
+    whole = logits if logits.is_floating_point() else logits.double()
+    return whole - whole.new_tensor(shift)
 
 
 def _checked(weights: NDArray[np.float64], width: int | None) -> NDArray[np.float64]:

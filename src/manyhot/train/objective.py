@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from manyhot.errors import OptionError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.losses import (
     AUCM,
@@ -58,6 +59,8 @@ class Objective:
 
     def __post_init__(self) -> None:
         if isinstance(self.loss, MultiLabelLoss):
+            if self.loss.reduction == "none":
+                raise OptionError("training minimises one number: reduction='mean', 'batchmean' or 'sum'")
             self.loss.trust_logits()  # a head that starts at the prior may well put all logits into [0, 1]
         if self.fused:
             assert isinstance(self.loss, MultiLabelLoss), "head_for lets nothing else be fused"

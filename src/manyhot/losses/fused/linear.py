@@ -132,6 +132,10 @@ class FusedLinearLoss(nn.Module):
         like = hidden.detach().new_zeros(()).expand(len(hidden), labels)
         self._watch.begin_call()
         cells = door.read_cells(like, targets, unknown, row_weight, cell_weight, watch=self._watch)
+        if cells.learned:
+            raise InputError(
+                "a fused loss gives no gradient of its targets; detach them, or call the loss on the logits"
+            )
         self._watch.check(hidden.detach()[:0], cells, self.loss.names, self.loss.strict)
         return cells
 
