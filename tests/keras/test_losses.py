@@ -65,7 +65,7 @@ def test_losses_that_learn_numbers_of_their_own_are_sent_to_torch(name):
 
 
 @every_loss
-@pytest.mark.parametrize("reduction", ["mean", "batchmean", "sum", "none"])
+@pytest.mark.parametrize("reduction", ["mean", "batchmean", "sum", "positives", "none"])
 def test_values_are_those_of_torch(name, reduction):
     here, there = made(name, reduction=reduction)
     logits, targets = batch()

@@ -199,10 +199,14 @@ def test_the_order_of_rows_and_labels_does_not_matter(name):
 
 
 @every_loss
-def test_reductions_are_one_sum_in_four_forms(name):
+def test_reductions_are_one_sum_in_five_forms(name):
     logits, targets = batch()
     values = {r: build(name, reduction=r)(logits, targets) for r in REDUCTIONS}
     torch.testing.assert_close(values["batchmean"] * ROWS, values["sum"])
+    torch.testing.assert_close(values["positives"] * targets.sum(), values["sum"])
+    nothing = torch.zeros_like(targets)
+    by_one = build(name, reduction="positives")(logits, Targets.from_dense(nothing.numpy()))
+    torch.testing.assert_close(by_one, build(name, reduction="sum")(logits, nothing))
     if values["none"].ndim:
         torch.testing.assert_close(values["none"].sum(), values["sum"])
     assert values["mean"].isfinite()

@@ -8,7 +8,8 @@ import torch
 from scipy import stats
 from torch.nn import functional
 
-from manyhot.errors import OptionError
+from manyhot.errors import InputError, OptionError, ShapeError
+from manyhot.labels import Targets
 from manyhot.losses import AbsKL, CountDistribution, GeneralizedKL, LabelDistributionKL
 
 DRAW = np.random.default_rng(2)
@@ -141,3 +142,61 @@ def test_an_infinite_logit_in_a_row_without_positives_has_a_finite_gradient():
     CountDistribution(count_source="sum_sigmoid")(z, torch.zeros(1, 4)).backward()
     p = torch.tensor([1.0, 0.5, 0.5, 1.0])
     torch.testing.assert_close(z.grad, (p * (1 - p))[None])
+
+
+# ------------------------------------------------------------------ a head of its own for the count
+
+HEAD = torch.tensor(DRAW.normal(size=(12, 5)))
+
+
+def by_head(**options):
+    return CountDistribution("categorical", "count_logits", max_count=4, **options)
+
+
+@pytest.mark.parametrize(
+    "form", [lambda y: y, lambda y: Targets.from_dense(y.numpy())], ids=["dense", "sparse"]
+)
+def test_a_head_of_counts_is_a_cross_entropy_beside_the_distribution(form):
+    counts = TARGETS.sum(1).clamp(max=4).long()  # five labels in a row count as four
+    expected = functional.cross_entropy(HEAD, counts, reduction="none")
+    distribution = LabelDistributionKL(reduction="none")(LOGITS, TARGETS)
+    found = by_head(reduction="none")((LOGITS, HEAD), form(TARGETS))
+    torch.testing.assert_close(found, distribution + expected)
+    weighted = by_head(weight=0.3, z_weighting=True)((LOGITS, HEAD), form(TARGETS))
+    torch.testing.assert_close(weighted, (TARGETS.sum(1) * distribution + 0.3 * expected).mean())
+    assert list(by_head().parameters()) == []
+
+
+def test_both_outputs_get_their_gradient():
+    z, head = LOGITS.clone().requires_grad_(), HEAD.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda z, h: by_head()((z, h), TARGETS), (z, head))
+    by_head(reduction="sum")((z, head), TARGETS).backward()
+    share = torch.softmax(HEAD, dim=1) - functional.one_hot(TARGETS.sum(1).clamp(max=4).long(), 5)
+    torch.testing.assert_close(head.grad, share)
+
+
+def test_unknown_rows_and_weights_reach_the_count():
+    coded, weight = TARGETS.clone(), torch.linspace(0, 2, 12)
+    coded[3] = torch.nan
+    each = by_head(reduction="none")((LOGITS, HEAD), coded)
+    assert each[3] == 0
+    whole = by_head(reduction="sum")((LOGITS, HEAD), coded, row_weight=weight)
+    torch.testing.assert_close(whole, (each * weight).sum())
+
+
+def test_the_expected_count_is_that_of_the_head():
+    expected = torch.softmax(HEAD, dim=1) @ torch.arange(5.0, dtype=torch.float64)
+    torch.testing.assert_close(by_head().expected_counts((LOGITS, HEAD)), expected)
+
+
+def test_what_a_head_cannot_be():
+    with pytest.raises(ShapeError, match=r"logits of the counts must have shape \(12, 5\), got \(12, 3\)"):
+        by_head()((LOGITS, HEAD[:, :3]), TARGETS)
+    with pytest.raises(OptionError, match=r"called with the pair \(logits, logits of the counts\)"):
+        by_head()(LOGITS, TARGETS)
+    with pytest.raises(OptionError, match="is for count='categorical', got count='mse'"):
+        CountDistribution("mse", "count_logits")
+    broken = HEAD.clone()
+    broken[2, 1] = torch.nan
+    with pytest.raises(InputError, match="1 of 60 outputs beside the logits are NaN: rows 2, columns 1"):
+        by_head()((LOGITS, broken), TARGETS)

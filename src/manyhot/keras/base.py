@@ -35,7 +35,7 @@ class KerasLoss(keras.losses.Loss):
         dtype: that costs are computed in; Keras's floatx by default. Half precision is widened to float32.
         from_logits: must be True; the model must not end in an activation.
         parameters: of the loss, by name; reduction "mean" (over known cells or rows; also called
-            "sum_over_batch_size"), "batchmean", "sum" or "none".
+            "sum_over_batch_size"), "batchmean", "sum", "positives" or "none".
 
     Raises:
         OptionError: no such argument; a loss that learns parameters, or needs torch on another backend.
@@ -185,7 +185,11 @@ class KerasLoss(keras.losses.Loss):
         summed = ops.sum(costs)
         if self.reduction == "sum":
             return summed
-        units = ops.sum(counted) if self.reduction == "mean" else ops.cast(ops.shape(costs)[0], costs.dtype)
+        units = {
+            "mean": lambda: ops.sum(counted),
+            "positives": lambda: ops.sum(cells.values),
+            "batchmean": lambda: ops.cast(ops.shape(costs)[0], costs.dtype),
+        }[self.reduction]()
         return summed / ops.maximum(units, 1.0)
 
     def _in_torch(self, y: Any, z: Any, cells: Cells) -> Any:

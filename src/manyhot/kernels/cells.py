@@ -24,11 +24,13 @@ class Cells(ABC):
         row_weight: (rows,), multiplies every cost of the row.
         cell_weight: (rows, labels), multiplies the cost of the cell.
         row_ids: (rows,) int64, number of each row in the training set, for losses that remember rows.
+        outputs: (rows, numbers), what the model puts out beside the logits, for losses that read it.
     """
 
     row_weight: Tensor | None = None
     cell_weight: Tensor | None = None
     row_ids: Tensor | None = None
+    outputs: Tensor | None = None
 
     @property
     @abstractmethod
@@ -82,21 +84,17 @@ class Cells(ABC):
 
     def with_values(self, values: Tensor, unknown: Tensor | None = None) -> "DenseCells":
         """Other targets (rows, labels) with the same weights and row numbers."""
-        return DenseCells(
-            values=values,
-            unknown=unknown,
-            row_weight=self.row_weight,
-            cell_weight=self.cell_weight,
-            row_ids=self.row_ids,
-        )
+        return DenseCells(values=values, unknown=unknown, **self._carried())
+
+    def _carried(self) -> dict[str, Tensor | None]:
+        return {name: getattr(self, name) for name in ("row_weight", "cell_weight", "row_ids", "outputs")}
 
     def _beside(self, index: Tensor) -> dict[str, Tensor | None]:
         cell_weight = None if self.cell_weight is None else self.cell_weight[:, index]
-        return {"row_weight": self.row_weight, "cell_weight": cell_weight, "row_ids": self.row_ids}
+        return {**self._carried(), "cell_weight": cell_weight}
 
     def _beside_rows(self, part: slice) -> dict[str, Tensor | None]:
-        carried = {"row_weight": self.row_weight, "cell_weight": self.cell_weight, "row_ids": self.row_ids}
-        return {name: None if value is None else value[part] for name, value in carried.items()}
+        return {name: None if value is None else value[part] for name, value in self._carried().items()}
 
 
 @final

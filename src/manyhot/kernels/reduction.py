@@ -1,7 +1,8 @@
-"""The four reductions, one meaning each everywhere.
+"""The reductions, one meaning each everywhere.
 
 A unit is what a loss costs separately: a cell of a pointwise loss, a row of a row-wise one, a label of a
-label-wise one. Weights multiply costs and do not enter any denominator.
+label-wise one. Weights multiply costs and do not enter any denominator. "positives" is a sum here, which the
+loss divides by the positives of the whole batch.
 """
 
 from typing import Literal, TypeAlias, get_args
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from manyhot.kernels.cells import wide
 
-Reduction: TypeAlias = Literal["mean", "batchmean", "sum", "none"]
+Reduction: TypeAlias = Literal["mean", "batchmean", "sum", "positives", "none"]
 REDUCTIONS: tuple[str, ...] = get_args(Reduction)
 
 
@@ -19,11 +20,11 @@ def scale_of(reduction: str, rows: int, known_units: Tensor | float) -> Tensor |
     """What a sum of costs is multiplied with; an empty batch has the scale of one unit, not a NaN.
 
     Args:
-        reduction: mean (over known units), batchmean (sum over units, mean over rows) or sum.
+        reduction: mean (over known units), batchmean (sum over units, mean over rows), sum or positives.
         rows: rows of the batch.
         known_units: units of which something is known.
     """
-    if reduction == "sum":
+    if reduction in ("sum", "positives"):
         return 1.0
     if reduction == "batchmean":
         return 1.0 / max(rows, 1)

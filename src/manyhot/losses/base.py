@@ -3,7 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, final
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from manyhot import _check
 from manyhot.errors import OptionError, ShapeError
-from manyhot.kernels.cells import Cells, DenseCells, SparseCells
+from manyhot.kernels.cells import Cells, SparseCells
 from manyhot.kernels.pointwise import plain, suits_triton, use_engine
 from manyhot.kernels.reduction import REDUCTIONS, Reduction
 from manyhot.kernels.torch_engine import computed
@@ -26,8 +26,9 @@ PerLabel: TypeAlias = float | ArrayLike | Tensor | Mapping[str, float]
 class Options(TypedDict, total=False):
     """What every loss takes beside its own parameters.
 
-    reduction: "mean" over known units (default), "batchmean" (sum over units, mean over rows), "sum", "none".
-        A unit is a cell of a pointwise loss, a row of a row-wise one.
+    reduction: "mean" over known units (default), "batchmean" (sum over units, mean over rows), "sum",
+        "positives" (sum by the summed targets of the batch, at least 1), "none". A unit is a cell of a
+        pointwise loss, a row of a row-wise one.
     pos_weight: number, (labels,) or {name: weight}; multiplies the positive side.
     label_weight: number, (labels,) or {name: weight}; multiplies both sides.
     smoothing: s moves targets to y (1 - s) + s / 2; (a, b) moves positives to 1 - a and negatives to b.
@@ -136,11 +137,12 @@ class MultiLabelLoss(nn.Module, ABC):
         Inside of torch.compile and torch.func no number can be looked at, and on a GPU that would wait for it
         in every step: there NaN makes the cost NaN. Triton's kernels take also infinite logits as they are.
         """
-        logits = door.check_logits(self.joined(logits), self.width, self.names)
+        outputs, logits = self.outputs(logits), door.check_logits(self.joined(logits), self.width, self.names)
         watch = self._watch if plain(logits) else None
         if watch is not None:
             watch.begin_call()
         cells = door.read_cells(logits, targets, unknown, row_weight, cell_weight, row_ids, watch)
+        cells = cells if outputs is None else replace(cells, outputs=outputs)
         if watch is not None:
             watch.check(logits, cells, self.names, self.strict)
         if watch is None or not cells.learned:
@@ -156,18 +158,27 @@ class MultiLabelLoss(nn.Module, ABC):
             logits = self._mended(logits, cells)
         prepared = self.prepare(logits, cells)
         cost = self.evaluate(logits, prepared)
-        return cost if is_finite(cost) else self.evaluate(self._mended(logits, cells), prepared)
+        if not is_finite(cost):
+            cost = self.evaluate(self._mended(logits, cells), prepared)
+        return self._by_positives(cost, cells)
+
+    def _by_positives(self, cost: Tensor, cells: Cells) -> Tensor:
+        if self.reduction != "positives":
+            return cost
+        return cost / cells.label_sums().sum().clamp(min=1).to(cost.dtype)
 
     def _mended(self, logits: Tensor, cells: Cells) -> Tensor:
         """Logits with their infinities made finite, or an error that names the cells that are NaN."""
         refuse_nan(logits, self._read(cells), self.names)
+        if cells.outputs is not None:
+            refuse_nan(cells.outputs, None, None, "outputs beside the logits", "columns")
         return bounded(logits)
 
     def _unseen(self, logits: Tensor, cells: Cells) -> Tensor:
         """The cost where no number can be looked at, or to look would wait for the device in every step."""
         if not suits_triton(logits):
             logits = bounded(logits)
-        cost = self.evaluate(logits, self.prepare(logits, cells))
+        cost = self._by_positives(self.evaluate(logits, self.prepare(logits, cells)), cells)
         if self.shows_nan:
             return cost
         read = self._read(cells)
@@ -187,6 +198,10 @@ class MultiLabelLoss(nn.Module, ABC):
     def joined(self, logits: Any) -> Any:
         """The logits as one matrix; losses over several heads put them together here."""
         return logits
+
+    def outputs(self, logits: Any) -> Tensor | None:  # noqa: ARG002
+        """(rows, numbers) what was given beside the logits; `evaluate` finds it in `cells.outputs`."""
+        return None
 
     def select(self, logits: Tensor, cells: Cells) -> Cells:  # noqa: ARG002
         """Targets changed in the light of the model's own answer; the base changes nothing."""
@@ -292,13 +307,7 @@ def _assumed_negative(cells: Cells) -> Cells:
     if cells.known() is None:
         return cells
     dense = cells.dense()
-    floating = dense.values.is_floating_point()
-    return DenseCells(
-        values=dense.mass(dense.values.dtype if floating else torch.float32),
-        row_weight=cells.row_weight,
-        cell_weight=cells.cell_weight,
-        row_ids=cells.row_ids,
-    )
+    return cells.with_values(dense.mass(dense.values.dtype if dense.values.is_floating_point() else None))
 
 
 def _smoothing(value: float | tuple[float, float]) -> tuple[float, float]:

@@ -8,12 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from manyhot import _check
-from manyhot.errors import OptionError
+from manyhot.errors import OptionError, ShapeError
 from manyhot.kernels import words
 from manyhot.kernels.cells import Cells
 from manyhot.kernels.formula import Curve, Scalar
 from manyhot.kernels.positives import Positives, visible
+from manyhot.kernels.reduction import reduce_units
 from manyhot.kernels.row_sums import row_sums
+from manyhot.kernels.torch_engine import computed
 from manyhot.kernels.words import log, maximum, minimum, sigmoid, softplus, where
 from manyhot.losses.base import Options, Traits
 from manyhot.losses.pointwise import Pointwise
@@ -25,7 +27,7 @@ LOG_RATE_LIMIT = 10.0
 TINY = 1e-30  # least target value
 
 COUNTS = ("poisson", "mse", "mse_log", "negbin", "categorical")
-SOURCES = ("lse", "head", "sum_sigmoid")
+SOURCES = ("lse", "head", "sum_sigmoid", "count_logits")
 
 
 class CountDistribution(PositiveCosts):
@@ -38,7 +40,7 @@ class CountDistribution(PositiveCosts):
     mse          (exp(s) - Z)^2
     mse_log      (log(1 + exp(s)) - log(1 + Z))^2
     negbin       the Poisson cost for a variance of exp(s) + dispersion exp(s)^2
-    categorical  -log q_Z, q = softmax over k = 0 ... max_count of k s - log k! + bias_k
+    categorical  -log q_Z, q = softmax over k = 0 ... max_count of k s - log k! + bias_k, or of own logits
 
     Gradients of the first two grow with the rate, up to 22,026, where exp(s) goes on as its tangent. The KL
     part is 0 for Z = 0. With count="poisson", count_source="lse", z_weighting=True this is exactly
@@ -52,12 +54,13 @@ class CountDistribution(PositiveCosts):
         count: see above.
         count_source: where s comes from: "lse" the log-sum-exp of the logits; "head" an own output of the
             model, call the loss with the pair (logits, s), s (rows,); "sum_sigmoid" the log of the summed
-            probabilities.
+            probabilities; "count_logits", of "categorical" only, needs no s: call the loss with the pair
+            (logits, logits of the counts), the latter (rows, max_count + 1).
         weight: of the count's cost, >= 0.
         z_weighting: multiply the KL part by Z.
         dispersion: of "negbin", > 0.
-        max_count: of "categorical", counts above it are taken for it. Its bias (max_count + 1,) is a
-            parameter for the optimiser; at its start of 0 the distribution is Poisson's, cut off.
+        max_count: of "categorical", counts above it are taken for it. Its bias (max_count + 1,), where it has
+            one, is a parameter for the optimiser; at its start of 0 the distribution is Poisson's, cut off.
 
     Source:
         Cross Validated, question 207794; the identity with the Poisson likelihood is the factorisation of
@@ -70,7 +73,7 @@ class CountDistribution(PositiveCosts):
     def __init__(
         self,
         count: Literal["poisson", "mse", "mse_log", "negbin", "categorical"] = "poisson",
-        count_source: Literal["lse", "head", "sum_sigmoid"] = "lse",
+        count_source: Literal["lse", "head", "sum_sigmoid", "count_logits"] = "lse",
         weight: float = 1.0,
         z_weighting: bool = False,
         dispersion: float = 1.0,
@@ -85,18 +88,52 @@ class CountDistribution(PositiveCosts):
         _check.at_least("max_count", max_count, 1)
         self.weight, self.z_weighting, self.dispersion = weight, z_weighting, dispersion
         self.max_count = max_count
-        self.bias = nn.Parameter(torch.zeros(max_count + 1)) if count == "categorical" else None
+        apart = count_source == "count_logits"
+        if apart and count != "categorical":
+            raise OptionError(f"count_source='count_logits' is for count='categorical', got count={count!r}")
+        biased = count == "categorical" and not apart
+        self.bias = nn.Parameter(torch.zeros(max_count + 1)) if biased else None
 
     def joined(self, logits: Any) -> Any:
         """With a head, logits whose log-sum-exp is the head's: softmax does not see the difference."""
-        if self.count_source != "head":
+        if self.count_source not in ("head", "count_logits"):
             return logits
+        labels, beside = self._pair(logits)
+        if self.count_source == "count_logits":
+            return labels
+        return labels + (beside - torch.logsumexp(labels, dim=1))[:, None]
+
+    def outputs(self, logits: Any) -> Tensor | None:
+        """The logits of the counts, where they come from a head of their own."""
+        if self.count_source != "count_logits":
+            return None
+        labels, counts = self._pair(logits)
+        wanted = (labels.shape[0], self.max_count + 1)
+        if tuple(counts.shape) != wanted:
+            raise ShapeError(f"logits of the counts must have shape {wanted}, got {tuple(counts.shape)}")
+        return counts
+
+    def _pair(self, logits: Any) -> tuple[Tensor, Tensor]:
         if not isinstance(logits, tuple):
+            beside = {"head": "log of the count"}.get(self.count_source, "logits of the counts")
             raise OptionError(
-                "count_source='head' is called with the pair (logits, log of the count), got logits alone"
+                f"count_source={self.count_source!r} is called with the pair (logits, {beside}), "
+                "got logits alone"
             )
-        labels, log_rate = logits
-        return labels + (log_rate - torch.logsumexp(labels, dim=1))[:, None]
+        return logits  # type: ignore[return-value]
+
+    def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
+        """As for every row-wise loss; what counts with logits of their own cost is added."""
+        cost = super().evaluate(logits, cells)
+        if cells.outputs is None:
+            return cost
+        shares = torch.log_softmax(computed(cells.outputs), dim=1)
+        total = row_sums(computed(logits).detach(), cells, self.reading(cells), ("n_pos",))["n_pos"]
+        counted = self.counted(cells)
+        costs = torch.where(counted, self.weight * self._log_loss(shares, total), 0.0)
+        if cells.row_weight is not None:
+            costs = costs * cells.row_weight.to(costs.dtype)
+        return cost + reduce_units(costs, self.reduction, len(costs), counted.sum()).to(cost.dtype)
 
     sum_names = ("lse_all", "dot_pos", "n_pos", "neg_entropy")
 
@@ -120,6 +157,8 @@ class CountDistribution(PositiveCosts):
         divergence = torch.where(total > 0, divergence, 0.0 * sums["lse_all"])
         if self.z_weighting:
             divergence = total * divergence
+        if self.count_source == "count_logits":
+            return divergence
         return divergence + self.weight * self._count_cost(log_rate, total)
 
     def expected_counts(self, logits: Any) -> Tensor:
@@ -128,11 +167,17 @@ class CountDistribution(PositiveCosts):
         Args:
             logits: as the loss takes them.
         """
+        counts = self.outputs(logits)
+        if counts is not None:
+            return self._mean_count(torch.log_softmax(counts, dim=1))
         z = self.joined(logits)
         s = torch.logsumexp(functional.logsigmoid(z) if self.count_source == "sum_sigmoid" else z, dim=1)
         if self.bias is None:
             return rate_of(s)
-        return self._log_shares(s).exp() @ torch.arange(self.max_count + 1, device=z.device, dtype=z.dtype)
+        return self._mean_count(self._log_shares(s))
+
+    def _mean_count(self, log_shares: Tensor) -> Tensor:
+        return log_shares.exp() @ torch.arange(self.max_count + 1).to(log_shares)
 
     def _count_cost(self, s: Tensor, total: Tensor) -> Tensor:
         if self.count == "mse":
@@ -140,14 +185,18 @@ class CountDistribution(PositiveCosts):
         if self.count == "mse_log":
             return (words.softplus(s) - torch.log1p(total)).square()
         if self.count == "categorical":
-            place = total.detach().round().clamp(max=self.max_count).long()
-            return -self._log_shares(s).gather(1, place[:, None])[:, 0]
+            return self._log_loss(self._log_shares(s), total)
         own = torch.special.xlogy(total, total) - total * s
         if self.count == "poisson":
             return own + rate_of(s) - total
         trials = total + 1 / self.dispersion
         spread = torch.log1p(self.dispersion * total) - words.softplus(s + math.log(self.dispersion))
         return own - trials * spread
+
+    def _log_loss(self, log_shares: Tensor, total: Tensor) -> Tensor:
+        """(rows,) -log of the share of the count that is true."""
+        place = total.detach().round().clamp(max=self.max_count).long()
+        return -log_shares.gather(1, place[:, None])[:, 0]
 
     def _log_shares(self, s: Tensor) -> Tensor:
         """(rows, max_count + 1) log-probability of each count."""

@@ -248,7 +248,7 @@ def _over_all_cells(costs: Tensor, penalty: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
         return costs + penalty
     mean = costs.sum() / max(costs.numel(), 1) + penalty
-    return mean * {"mean": 1, "batchmean": costs.shape[1], "sum": costs.numel()}[reduction]
+    return mean * {"mean": 1, "batchmean": costs.shape[1]}.get(reduction, costs.numel())
 
 
 def _row_and_cell_weight(cells: Cells, dtype: torch.dtype) -> Tensor:

@@ -99,13 +99,21 @@ def bounded(logits: Tensor) -> Tensor:
     return logits.clamp(-limit, limit)
 
 
-def refuse_nan(logits: Tensor, known: Tensor | None, names: Sequence[str] | None) -> None:
+def refuse_nan(
+    logits: Tensor,
+    known: Tensor | None,
+    names: Sequence[str] | None,
+    what: str = "logits",
+    columns: str = "labels",
+) -> None:
     """Raise an error that names the cells, if a known one's logit is NaN.
 
     Args:
         logits: (rows, labels).
         known: (rows, labels), False where a logit is never read; None where all are.
         names: label names.
+        what: the numbers are.
+        columns: what they have one of in each row.
 
     Raises:
         InputError: as said.
@@ -114,8 +122,8 @@ def refuse_nan(logits: Tensor, known: Tensor | None, names: Sequence[str] | None
     if bad.any():
         rows, labels = torch.nonzero(bad, as_tuple=True)
         raise InputError(
-            f"{len(rows)} of {logits.numel()} logits are NaN: rows {listed(rows.unique().tolist())}, "
-            f"labels {listed([label_name(j, names) for j in labels.unique().tolist()])}; "
+            f"{len(rows)} of {logits.numel()} {what} are NaN: rows {listed(rows.unique().tolist())}, "
+            f"{columns} {listed([label_name(j, names) for j in labels.unique().tolist()])}; "
             "lower the learning rate or clip gradients, and look for NaN in the inputs"
         )
 

@@ -53,6 +53,7 @@ EVALUATES = (
     RowCosts.evaluate,
     Rowwise.evaluate,
     DecoupledSoftmax.evaluate,
+    CountDistribution.evaluate,
 )
 """The ways from costs to one number that are known here."""
 
@@ -81,9 +82,9 @@ def refusal(loss: MultiLabelLoss) -> str | None:
             f"{name} in the mode 'selective' chooses among the logits of the whole batch, which a fused loss "
             f"never has; take mode='negative', 'ignore' or 'ignore_normalize', or {unfused}"
         )
-    if loss.reduction == "none":
+    if loss.reduction in ("none", "positives"):
         return (
-            "the reduction 'none' would be a matrix of all cells; "
+            f"the reduction {loss.reduction!r} needs all cells at once; "
             f"take 'mean', 'batchmean' or 'sum', or {unfused}"
         )
     return None
