@@ -42,6 +42,8 @@ class AUCM(MultiLabelLoss):
         are not 0.
     """
 
+    shows_nan = True
+
     traits = Traits(batch=True, calls=("parameters",))
 
     def __init__(

@@ -47,8 +47,6 @@ class ClassDifficultyBalanced(Pointwise):
 
     traits = Traits(calls=("set_epoch",))
 
-    shows_nan = False  # it has to be found before it is remembered
-
     balance: Tensor
     counted: Tensor
 
@@ -91,15 +89,20 @@ class ClassDifficultyBalanced(Pointwise):
         self.set_scores(torch.where(total > 0, 2 * hits / total.clamp(min=1), 1.0).cpu())
         self.counted.zero_()
 
-    @torch.no_grad()
-    def select(self, logits: Tensor, cells: Cells) -> Cells:
-        """Count what the model decides, at p = 0.5."""
+    def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
+        """Reduced cost, or with the reduction "none" the cost of every cell; decisions are counted then."""
+        cost = super().evaluate(logits, cells)
         if self.training:
-            known = cells.known()
-            decided = (logits > 0) if known is None else (logits > 0) & known
-            seen = [cells.label_sums(decided), decided.sum(0), cells.label_sums()]
-            self.counted += torch.stack(seen)
-        return cells
+            self._count(logits.detach(), cells, cost.detach().sum().isfinite())
+        return cost
+
+    @torch.no_grad()
+    def _count(self, logits: Tensor, cells: Cells, good: Tensor) -> None:
+        """Count what the model decides, at p = 0.5, if the batch is good: NaN decides nothing."""
+        known = cells.known()
+        decided = (logits > 0) if known is None else (logits > 0) & known
+        seen = torch.stack([cells.label_sums(decided), decided.sum(0), cells.label_sums()])
+        self.counted += seen * good
 
     def _weights(self, difficulty: Tensor) -> Tensor:
         tau = self.tau

@@ -115,8 +115,6 @@ class EQLv2(Pointwise):
         CVPR 2021, arXiv:2012.08548.
     """
 
-    shows_nan = False  # it has to be found before it is remembered
-
     pushed_up: Tensor
     pushed_down: Tensor
     weight_pos: Tensor
@@ -154,15 +152,27 @@ class EQLv2(Pointwise):
         return torch.where(some, self.pushed_up / (self.pushed_down + 1e-10), 100.0)
 
     @torch.no_grad()
-    def select(self, logits: Tensor, cells: Cells) -> Cells:
-        """Weigh by the batches before this one, then remember it."""
+    def select(self, logits: Tensor, cells: Cells) -> Cells:  # noqa: ARG002
+        """Weigh by the batches before this one."""
         self.weight_neg = torch.sigmoid(self.gamma * (self.ratio() - self.mu))
         self.weight_pos = 1 + self.alpha * (1 - self.weight_neg)
-        if self.training:
-            up, down = _pushes(logits, cells)
-            self.pushed_up += up.to(self.pushed_up.dtype) * self.weight_pos
-            self.pushed_down += down.to(self.pushed_down.dtype) * self.weight_neg
         return cells
+
+    def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
+        """Reduced cost, or with the reduction "none" the cost of every cell; then the batch is remembered."""
+        cost = super().evaluate(logits, cells)
+        if self.training:
+            self._remember(logits.detach(), cells, cost.detach().sum().isfinite())
+        return cost
+
+    @torch.no_grad()
+    def _remember(self, logits: Tensor, cells: Cells, good: Tensor) -> None:
+        """Add the batch's gradients, if it is good; NaN would stay."""
+        up, down = (
+            torch.where(good, pushes, 0.0).to(self.pushed_up.dtype) for pushes in _pushes(logits, cells)
+        )
+        self.pushed_up += up * self.weight_pos
+        self.pushed_down += down * self.weight_neg
 
     @staticmethod
     def positive(z: Scalar, weight_pos: Scalar) -> Curve:

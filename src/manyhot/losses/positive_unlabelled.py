@@ -42,6 +42,8 @@ class NonNegativePU(MultiLabelLoss):
         arXiv:1703.00593; one binary problem there, one for each label here.
     """
 
+    shows_nan = True
+
     traits = Traits(batch=True)
 
     ignores_unknown = False

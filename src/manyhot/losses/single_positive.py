@@ -117,6 +117,8 @@ class ExpectedPositives(MultiLabelLoss):
         Their code adds 1e-5 inside every logarithm.
     """
 
+    shows_nan = True
+
     traits = Traits(batch=True, soft="the expected cost")
 
     ignores_unknown = False
