@@ -9,8 +9,8 @@ from scipy import stats
 from torch.nn import functional
 
 from manyhot.errors import InputError, OptionError, ShapeError
-from manyhot.labels import Targets
-from manyhot.losses import AbsKL, CountDistribution, GeneralizedKL, LabelDistributionKL
+from manyhot.labels import Group, LabelSpace, Targets
+from manyhot.losses import AbsKL, CountDistribution, GeneralizedKL, LabelDistributionKL, Mixed
 
 DRAW = np.random.default_rng(2)
 LOGITS = torch.tensor(DRAW.normal(-1, 1.5, (12, 5)))
@@ -196,6 +196,9 @@ def test_what_a_head_cannot_be():
         by_head()(LOGITS, TARGETS)
     with pytest.raises(OptionError, match="is for count='categorical', got count='mse'"):
         CountDistribution("mse", "count_logits")
+    space = LabelSpace(tuple("abcde"), groups=(Group("g", ("a", "b")),))
+    with pytest.raises(OptionError, match="not for a part"):
+        Mixed(space, {"independent": by_head()})(LOGITS, [[0]] * 12)
     broken = HEAD.clone()
     broken[2, 1] = torch.nan
     with pytest.raises(InputError, match="1 of 60 outputs beside the logits are NaN: rows 2, columns 1"):

@@ -125,8 +125,12 @@ class CountDistribution(PositiveCosts):
     def evaluate(self, logits: Tensor, cells: Cells) -> Tensor:
         """As for every row-wise loss; what counts with logits of their own cost is added."""
         cost = super().evaluate(logits, cells)
-        if cells.outputs is None:
+        if self.count_source != "count_logits":
             return cost
+        if cells.outputs is None:
+            raise OptionError(
+                "count_source='count_logits' is for a loss that is called itself, not for a part"
+            )
         shares = torch.log_softmax(computed(cells.outputs), dim=1)
         total = row_sums(computed(logits).detach(), cells, self.reading(cells), ("n_pos",))["n_pos"]
         counted = self.counted(cells)
