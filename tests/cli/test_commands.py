@@ -86,6 +86,18 @@ def test_evaluate_on_new_data_takes_all_rows_and_lists_labels(manyhot, fitted, t
     assert {line.split()[0] for line in result.stdout.splitlines()[-3:]} == {"money", "sport", "weather"}
 
 
+def test_evaluate_says_what_it_read_left_out_and_chose(manyhot, fitted, posts, tmp_path):
+    (tmp_path / "new.jsonl").write_text('{"text": "match goal", "labels": ["sport", "chess"]}\noops\n')
+    told = manyhot("evaluate", fitted[0], "new.jsonl").stdout
+    assert "read      new.jsonl: 1 row, text in 'text'" in told
+    assert "skipped 1 bad row (new.jsonl:2: not JSON" in told
+    assert "note: labels that the label space lacks were left out: 'chess' (1)" in told
+    (tmp_path / "again.jsonl").write_text("".join(sorted(posts.open())))
+    result = manyhot("evaluate", fitted[0], "again.jsonl", "--json")
+    assert "all 150 rows are the run's own: its 15 test rows are measured" in result.stderr
+    assert json.loads(result.stdout)["rows"] == 15
+
+
 def test_evaluate_without_a_run_says_so(manyhot):
     result = manyhot("evaluate", "runs/none")
     assert (result.exit_code, result.stderr) == (1, "error: no such run: runs/none\n")

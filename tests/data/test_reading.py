@@ -270,10 +270,8 @@ def test_a_given_space_fixes_columns_and_reports_strangers(tmp_path):
     table = read(path, space=space)
     assert table.space == space
     assert names(table) == [["a"], ["b"]]
-    assert any(
-        "2 labels are not in the label space and were left out: 'x' (2)" in note
-        for note in table.notes.warnings
-    )
+    assert table.notes.strange == {"x": 2}
+    assert table.notes.lost() == ["labels that the label space lacks were left out: 'x' (2)"]
     assert any("1 label is positive in no row: 'c'" in note for note in table.notes.warnings)
 
 

@@ -22,6 +22,7 @@ PARTS = {
     "metrics.json",
     "history.jsonl",
     "predictions.parquet",
+    "rows.parquet",
 }
 
 
@@ -79,7 +80,7 @@ def test_a_linear_model_is_tuned_out_of_fold_on_all_training_rows(text_run):
     assert manifest["origin"]["split"]["rows"]["valid"] == 0
     assert manifest["origin"]["split"]["cuts"] == "out of fold on 108 training rows"
     assert text_run.metrics.rows == 12
-    assert text_run.predictor.rule.tuned_on.count == 108
+    assert len(text_run.made.seen.train) == 108
 
 
 def test_given_validation_rows_tune_the_cuts_of_a_linear_model_too(sentences, tmp_path):

@@ -1,19 +1,14 @@
 """Tells what `fit` does, line by line, and draws its progress where standard error is a terminal."""
 
 import math
-import shutil
-import textwrap
 from typing import Any
 
 import click
 
-from manyhot.cli._show import console
+from manyhot.cli._show import console, say
 from manyhot.runs import events
 from manyhot.runs.progress import TrainingBar, figures
 from manyhot.train import Began, Diagnosed, Ended, EpochDone
-
-INDENT = 10
-"""Columns of the word that each line begins with."""
 
 BASELINE = {"hamming": "hamming", "exact": "exact match", "f1_macro": "F1"}
 LINES = 12
@@ -47,12 +42,8 @@ class Narrator:
         self.bar.close()
 
     def say(self, kind: str, text: str) -> None:
-        """What it is about, then what there is to say; on a terminal, long lines are indented."""
-        said = f"{kind:{INDENT}}{text}"
-        if console(errors=self.errors).is_terminal:
-            width = shutil.get_terminal_size().columns
-            said = textwrap.fill(said, width, subsequent_indent=" " * INDENT, break_on_hyphens=False)
-        click.echo(click.style(said[:INDENT], bold=True) + said[INDENT:], err=self.errors)
+        """What it is about, then what there is to say."""
+        say(kind, text, errors=self.errors)
 
     def _read(self, event: events.DataRead) -> None:
         notes = event.table.notes
@@ -68,6 +59,9 @@ class Narrator:
             self.say(
                 "", f"too rare to be in every part: {names}" + (f" and {more:,} more" if more > 0 else "")
             )
+
+    def _doubted(self, event: events.Doubted) -> None:
+        self.say("", f"note: {event.sentence}")
 
     def _planned(self, event: events.MemoryPlanned) -> None:
         self.say("memory", event.plan.sentence)
@@ -129,6 +123,7 @@ class Narrator:
 _TELLERS: dict[type, Any] = {
     events.DataRead: Narrator._read,
     events.RowsParted: Narrator._parted,
+    events.Doubted: Narrator._doubted,
     events.MemoryPlanned: Narrator._planned,
     events.BaselineKnown: Narrator._baseline,
     events.ModelBuilt: Narrator._built,

@@ -1,7 +1,9 @@
 """How results look: aligned tables on standard output, nothing but text where it is no terminal."""
 
 import math
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 """Columns of a table where the output is no terminal."""
+
+INDENT = 10
+"""Columns of the word that a line of progress begins with."""
 
 # metric -> what the table calls it; the rest of a result is in metrics.json
 HEADLINES = {
@@ -35,9 +40,19 @@ def console(*, errors: bool = False) -> "Console":
     return Console(file=stream, highlight=False, width=None if stream.isatty() else WIDTH, soft_wrap=False)
 
 
-def note(text: str = "") -> None:
-    """A line for the reader, on standard error where progress goes."""
-    click.echo(text, err=True)
+def say(kind: str, text: str, *, errors: bool = False) -> None:
+    """What a line is about, then what there is to say; on a terminal, long lines are indented.
+
+    Args:
+        kind: one word, or "" for more of the line before.
+        text: any length.
+        errors: on standard error, because standard output is for JSON.
+    """
+    said = f"{kind:{INDENT}}{text}"
+    if console(errors=errors).is_terminal:
+        width = shutil.get_terminal_size().columns
+        said = textwrap.fill(said, width, subsequent_indent=" " * INDENT, break_on_hyphens=False)
+    click.echo(click.style(said[:INDENT], bold=True) + said[INDENT:], err=errors)
 
 
 def print_json(content: Any) -> None:

@@ -81,10 +81,9 @@ def tell_the_story(tuned: Any, untuned: Any) -> None:
 def show_predictions(run: Any, table: Any) -> None:
     """A few test rows: their code, the true labels and those that the run gives."""
     from manyhot.cli.predict import short, snippets
-    from manyhot.runs.scores_file import test_row_ids
+    from manyhot.data.keys import row_keys
 
-    wanted = set(test_row_ids(run.folder).tolist())
-    rows = [row for row, name in enumerate(table.row_ids.tolist()) if name in wanted]
+    rows = run.seen.judges(row_keys(table))
     some = table.take(rows[:: len(rows) // SHOWN][:SHOWN])
     predictions = run.predict(some.inputs, row_ids=some.row_ids)
     truth = some.space.decode(some.targets)

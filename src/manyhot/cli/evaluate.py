@@ -26,7 +26,7 @@ def command(
       manyhot evaluate runs/a
       manyhot evaluate runs/a next_month.csv --by-label
     """
-    from manyhot.cli._show import print_json, print_results
+    from manyhot.cli._show import print_json, print_results, say
     from manyhot.runs import load
 
     trained = load(run)
@@ -38,12 +38,21 @@ def command(
         where = f"{result.rows:,} test rows of the run"
     else:
         read = chosen(options)
-        labels = read.pop("labels", None)
-        result = trained.evaluate(data, labels, allow_tuned_rows=allow_tuned_rows, **read)
+        table = trained.read(data, read.pop("labels", None), **read)
+        sentence, *notes = table.notes.lines()
+        say("read", sentence.removeprefix("read "), errors=as_json)
+        for line in notes:
+            say("", line, errors=as_json)
+        judges = trained.rows_to_judge(table, allow_tuned_rows=allow_tuned_rows)
+        if judges.sentence:
+            say("", judges.sentence, errors=as_json)
+        result = trained.measure(judges.table)
         columns, where = {"tuned cuts": result.values}, f"{result.rows:,} rows of {data}"
     if as_json:
         print_json({"run": run, **result.to_dict()})
         return
+    if data is not None:
+        click.echo()
     click.echo(f"{run} on {where}:\n")
     print_results(columns, result)
     if by_label:

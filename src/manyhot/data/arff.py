@@ -18,6 +18,7 @@ from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import Marks, of_lists, read_marks
 from manyhot.data.piece import Piece
 from manyhot.data.table import BadRow, LabelColumns, Schema
+from manyhot.data.tabular import inputs_of
 from manyhot.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
 _DATA = re.compile(rb"(?im)^[ \t]*@data[^\n]*\n")
 
 
-def read_piece(path: Path, wishes: Wishes, xml: Path | None) -> Piece:
+def read_piece(path: Path, wishes: Wishes, xml: Path | None, like: Schema | None = None) -> Piece:
     """A whole file. The labels keep the order of the attributes.
+
+    Args:
+        path: of the file.
+        wishes: what the caller said about attributes.
+        xml: the file that names the labels.
+        like: the schema of data that a model was made of; its inputs are taken.
 
     Raises:
         InputError: the header is malformed, the labels are not said, or no row can be read.
@@ -40,9 +47,9 @@ def read_piece(path: Path, wishes: Wishes, xml: Path | None) -> Piece:
         raise InputError(f"{path.name} has no rows after @data: the file is cut short")
     blocks = _with_first(first, blocks)
     if _is_sparse(first.data):
-        piece = _sparse_piece(path, header, labels, blocks)
+        piece = _sparse_piece(path, header, labels, blocks, like)
     else:
-        piece = _dense_piece(path, header, labels, wishes, blocks)
+        piece = _dense_piece(path, header, labels, wishes, blocks, like)
     piece.parents = labels.parents or piece.parents
     warning = encoding.warning(path.name)
     piece.warnings += [warning] if warning else []
@@ -62,26 +69,26 @@ def read_inputs(path: Path, schema: Schema) -> tuple[Inputs, NDArray[np.str_]]:
     blocks = _with_first(first, blocks)
     if _is_sparse(first.data):
         rows = arff_sparse.read_rows(path.name, header, list(range(len(header.attributes))), blocks)
-        sparse_inputs = SparseColumns(rows.matrix, rows.names)
-        if schema.kind == "columns":
-            return _as_columns(sparse_inputs, schema, path), rows.places.astype(np.str_)
-        return sparse_inputs.with_names(schema.column_names), rows.places.astype(np.str_)
+        inputs = _as_read(SparseColumns(rows.matrix, rows.names), schema, path)
+        return inputs, rows.places.astype(np.str_)
     batch = _dense(path, header, blocks)
-    ids = batch.places.astype(np.str_)
-    if schema.kind == "text":
-        return Texts(
-            fixed(batch.frame, {schema.text[0]: "category"}, path.name).to_series().fill_null("").to_list()
-        ), ids
-    if schema.kind == "columns":
-        return Columns(fixed(batch.frame, dict(schema.features), path.name)), ids
-    raise InputError(
-        f"{path.name} holds dense rows, the model reads {schema.kind} inputs: name a file of that kind"
-    )
+    return inputs_of(batch, schema, None)[0], batch.places.astype(np.str_)
 
 
-def _as_columns(inputs: SparseColumns, schema: Schema, path: Path) -> Columns:
+def _as_read(inputs: SparseColumns, schema: Schema, path: Path) -> Inputs:
+    """Sparse rows as the schema reads them.
+
+    Raises:
+        InputError: the schema reads neither sparse rows nor columns.
+    """
     import polars as pl
 
+    if schema.kind == "sparse":
+        return inputs.with_names(schema.column_names)
+    if schema.kind != "columns":
+        raise InputError(
+            f"{path.name} holds sparse rows, the model reads {schema.kind} inputs: name a file of that kind"
+        )
     dense = inputs.matrix.toarray()
     frame = pl.DataFrame({name: dense[:, place] for place, name in enumerate(inputs.names)})
     return Columns(fixed(frame, dict(schema.features), path.name))
@@ -121,7 +128,12 @@ def _is_sparse(data: bytes) -> bool:
 
 
 def _dense_piece(
-    path: Path, header: Header, labels: Labels, wishes: Wishes, blocks: Iterator[Lines]
+    path: Path,
+    header: Header,
+    labels: Labels,
+    wishes: Wishes,
+    blocks: Iterator[Lines],
+    like: Schema | None,
 ) -> Piece:
     batch = _dense(path, header, blocks)
     attributes = [a for place, a in enumerate(header.attributes) if place not in set(labels.columns)]
@@ -134,7 +146,10 @@ def _dense_piece(
     else:
         names = tuple(header.attributes[place].name for place in labels.columns)
         marks = read_marks(batch, LabelColumns(form="columns", columns=names, unknown=wishes.unknown))
-    inputs, schema, inputs_how = _inputs(batch.frame, attributes, path, wishes)
+    if like is None:
+        inputs, schema, inputs_how = _inputs(batch.frame, attributes, path, wishes)
+    else:
+        inputs, schema, inputs_how = inputs_of(batch, like, None)[0], like, ""
     piece = Piece(
         path.name,
         inputs,
@@ -173,7 +188,9 @@ def _inputs(
     return Columns(frame.select(name for name, _ in features)), schema, ""
 
 
-def _sparse_piece(path: Path, header: Header, labels: Labels, blocks: Iterator[Lines]) -> Piece:
+def _sparse_piece(
+    path: Path, header: Header, labels: Labels, blocks: Iterator[Lines], like: Schema | None
+) -> Piece:
     for place in labels.columns:
         attribute = header.attributes[place]
         if (
@@ -191,10 +208,10 @@ def _sparse_piece(path: Path, header: Header, labels: Labels, blocks: Iterator[L
     rows = arff_sparse.read_rows(path.name, header, features, blocks, list(labels.columns))
     names = tuple(header.attributes[place].name for place in labels.columns)
     marks = Marks(names, rows.positives, rows.unknown, fixed=True)
-    schema = Schema(layout="arff", kind="sparse", names=rows.names, width=len(rows.names))
+    schema = like or Schema(layout="arff", kind="sparse", names=rows.names, width=len(rows.names))
     return Piece(
         path.name,
-        SparseColumns(rows.matrix, rows.names),
+        _as_read(SparseColumns(rows.matrix, rows.names), schema, path),
         marks,
         rows.places.astype(np.str_),
         schema,

@@ -98,17 +98,17 @@ def find_labels(
             and not is_binary(frame[name], wishes.unknown)
             and not _all_lists_elsewhere(frame, free, name)
         ):
-            return _in_one(frame, name, wishes)
+            return in_one(frame, name, wishes)
     prefixed = [
         name
         for name in free
         if name.lower().startswith(LABEL_PREFIXES) and is_binary(frame[name], wishes.unknown)
     ]
     if len(prefixed) > 1:
-        return _one_column_each(prefixed, wishes), f"(one column each, {_span(prefixed)})"
+        return _one_column_each(prefixed, wishes), f"(one column each, {span(prefixed)})"
     lists = [name for name in free if is_list(frame, name)]
     if len(lists) == 1:
-        return _in_one(frame, lists[0], wishes)
+        return in_one(frame, lists[0], wishes)
     return _binary_columns(frame, free, wishes, path, has_input, any_input)
 
 
@@ -131,7 +131,7 @@ def _binary_columns(
             f"{path.name}: all {len(binary):,} columns hold only 0 and 1, so labels and features look "
             f"alike: {ways}"
         )
-    how = f"(one 0/1 column each, {_span(binary)}: a guess, labels=[...] says it)"
+    how = f"(one 0/1 column each, {span(binary)}: a guess, labels=[...] says it)"
     return _one_column_each(binary, wishes), how
 
 
@@ -143,15 +143,16 @@ def _wished_labels(frame: "pl.DataFrame", wishes: Wishes, path: Path) -> tuple[L
         return _one_column_each(names, wishes), f"(one column each, named in {Path(wish).name})"
     names = wished_columns(frame, wish, "labels", path)
     if len(names) == 1 and not is_binary(frame[names[0]], wishes.unknown):
-        return _in_one(frame, names[0], wishes)
-    return _one_column_each(names, wishes), f"(one column each, {_span(names)})"
+        return in_one(frame, names[0], wishes)
+    return _one_column_each(names, wishes), f"(one column each, {span(names)})"
 
 
 def _one_column_each(names: Sequence[str], wishes: Wishes) -> LabelColumns:
     return LabelColumns(form="columns", columns=tuple(names), unknown=wishes.unknown)
 
 
-def _in_one(frame: "pl.DataFrame", name: str, wishes: Wishes) -> tuple[LabelColumns, str]:
+def in_one(frame: "pl.DataFrame", name: str, wishes: Wishes) -> tuple[LabelColumns, str]:
+    """How labels stand in one column, and that in words."""
     labels = sniff_form(frame[name], wishes.separator, wishes.unknown)
     if labels.form == "list":
         return labels, f"in '{name}' (lists)"
@@ -284,7 +285,8 @@ def _names_of_meta(meta: Path) -> list[str]:
     return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
-def _span(names: Sequence[str]) -> str:
+def span(names: Sequence[str]) -> str:
+    """Column names for the sentence: all of a few, else the first and the last."""
     if len(names) <= 3:
         return listed(names)
     return f"'{names[0]}' … '{names[-1]}'"

@@ -13,7 +13,7 @@ from manyhot.data.table import Schema
 from manyhot.errors import InputError
 
 
-def read_piece(path: Path, wishes: Wishes, like: Piece | None = None) -> Piece:
+def read_piece(path: Path, wishes: Wishes, like: Schema | None = None) -> Piece:
     """A whole file. Labels are called by their numbers unless `labels=` names a file or list of names.
 
     Features count from 1, or from 0 when a feature 0 occurs (as `like` says, for a further part of the same
@@ -26,7 +26,7 @@ def read_piece(path: Path, wishes: Wishes, like: Piece | None = None) -> Piece:
     if not len(rows):
         why = f": {rows.skipped[0]}" if rows.skipped else ""
         raise InputError(f"{path.name} holds no row of labels and index:value pairs{why}")
-    schema = like.schema if like is not None else _schema(rows)
+    schema = like or _schema(rows)
     found, codes = np.unique(rows.label_codes, return_inverse=True)
     names = named(found.tolist(), wishes, path)
     marks = of_lists(names, rows.label_rows, codes, len(rows))

@@ -87,7 +87,7 @@ def join(
     first = pieces[0]
     warnings = list(dict.fromkeys(warning for piece in pieces for warning in piece.warnings))
     space = space or _space_of(pieces, title, warnings)
-    targets = _targets(pieces, space, title, warnings)
+    targets, strange = _targets(pieces, space)
     inputs: Any = first.inputs
     if len(pieces) > 1:
         inputs = inputs.joined([piece.inputs for piece in pieces[1:]])
@@ -100,7 +100,7 @@ def join(
     _check(targets, space, title, warnings)
     warnings += _input_warnings(inputs)
     sentence = _sentence(title, first, inputs, targets, space, part, skipped, group is not None)
-    notes = Notes(sentence, skipped, tuple(warnings))
+    notes = Notes(sentence, skipped, tuple(warnings), strange)
     return Table(inputs, targets, space, part, group, row_ids, first.schema, notes)
 
 
@@ -126,21 +126,15 @@ def _space_of(pieces: Sequence[Piece], title: str, warnings: list[str]) -> Label
     return LabelSpace(tuple(names), parents={child: parents[child] for child in names if child in parents})
 
 
-def _targets(pieces: Sequence[Piece], space: LabelSpace, title: str, warnings: list[str]) -> Targets:
+def _targets(pieces: Sequence[Piece], space: LabelSpace) -> tuple[Targets, Counter[str]]:
+    """The targets of all pieces, and how often each label was met that the space lacks."""
     strange: Counter[str] = Counter()
     parts = []
     for piece in pieces:
         targets, lost = piece.marks.onto(space)
         strange.update(lost)
         parts.append(targets)
-    if strange:
-        shown = ", ".join(f"'{name}' ({count:,})" for name, count in strange.most_common(5))
-        more = f" and {len(strange) - 5:,} more" if len(strange) > 5 else ""
-        warnings.append(
-            f"{title}: {sum(strange.values()):,} labels are not in the label space and were left out: "
-            f"{shown}{more}"
-        )
-    return Targets.concat(parts) if len(parts) > 1 else parts[0]
+    return Targets.concat(parts) if len(parts) > 1 else parts[0], strange
 
 
 def _parts(pieces: Sequence[Piece], parts: Sequence[str | None]) -> NDArray[np.str_] | None:

@@ -1,7 +1,6 @@
 """`read`: any supported file or folder -> one `Table`, and one sentence that says what was understood."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from manyhot._check import one_of
@@ -10,7 +9,7 @@ from manyhot.data.files import bare_name, existing, head_of, layout_of, shown
 from manyhot.data.label_columns import Wishes
 from manyhot.data.piece import Piece, join
 from manyhot.data.roles import PART_WORDS, Roles
-from manyhot.data.table import PARTS, Table
+from manyhot.data.table import PARTS, TABULAR, Schema, Table
 from manyhot.data.xmc_splits import give_parts, is_split_file, splits_beside
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace
@@ -52,6 +51,7 @@ def read(
     xml: str | Path | None = None,
     test: str | Path | None = None,
     valid: str | Path | None = None,
+    like: Schema | None = None,
 ) -> Table:
     """Rows with labels from a file or folder, whose layout and columns are sniffed unless they are said.
 
@@ -81,6 +81,8 @@ def read(
         test: a separate file with the test rows, or the split file of the extreme-classification repository
             that lists them; all other rows train.
         valid: the same for the validation rows.
+        like: the schema of data that a model was made of: the inputs are those that the model reads, and the
+            labels stand where they stood there, unless the other options say otherwise.
 
     Raises:
         InputError: nothing can be read or no label is found; the message names file, line and the mend.
@@ -124,7 +126,7 @@ def read(
             files.append((extra, part))
     if len(files) > 1 and path.is_file():
         title = " + ".join(file.name for file, _ in files)
-    reader = _Reader(replace(wishes), images, layout, xml)
+    reader = _Reader(wishes, images, layout, xml, like)
     pieces = [reader.read(file) for file, _ in files]
     if splits:
         give_parts(pieces[0], splits, split)
@@ -135,26 +137,31 @@ class _Reader:
     """Reads the files of one data set in turn; the first decides the roles of the columns for all."""
 
     def __init__(
-        self, wishes: Wishes, images: str | Path | None, layout: str | None, xml: str | Path | None
+        self,
+        wishes: Wishes,
+        images: str | Path | None,
+        layout: str | None,
+        xml: str | Path | None,
+        like: Schema | None,
     ) -> None:
-        self.wishes, self.images, self.layout = wishes, images, layout
+        self.wishes, self.images, self.layout, self.like = wishes, images, layout, like
         self.xml = None if xml is None else existing(xml)
         self.first: Piece | None = None
-        self.roles: Roles | None = None
+        self.roles: Roles | Schema | None = like
 
     def read(self, path: Path) -> Piece:
         if path.is_dir() or self.layout in ("images", "folders"):
             return self._kept(self._tree(path))
         head = head_of(path)
         layout, warning = self._layout(path, head)
-        if layout in tabular.TABULAR:
+        if layout in TABULAR:
             piece, self.roles = tabular.read_piece(path, layout, self.wishes, self.images, self.roles)  # type: ignore[arg-type]
         elif layout == "zip":
             piece = self._tree(path)
         elif layout == "arff":
-            piece = arff.read_piece(path, self.wishes, self.xml)
+            piece = arff.read_piece(path, self.wishes, self.xml, self.like)
         elif layout == "libsvm":
-            piece = libsvm.read_piece(path, self.wishes, self.first)
+            piece = libsvm.read_piece(path, self.wishes, self._numbering())
         elif layout == "fasttext":
             self._refuse_columns(path, "the labels stand in front of each text")
             piece = fasttext.read_piece(path)
@@ -177,7 +184,16 @@ class _Reader:
 
     def _tree(self, path: Path) -> Piece:
         self._refuse_columns(path, "the labels come from the names of the folders")
-        return trees.read_tree(path, self.wishes.separator)
+        separator = self.wishes.separator
+        if separator is None and self.like is not None and self.like.layout == "images":
+            separator = self.like.separator
+        return trees.read_tree(path, separator)
+
+    def _numbering(self) -> Schema | None:
+        """The schema that says from which number on features are counted."""
+        if self.first is not None:
+            return self.first.schema
+        return self.like if self.like is not None and self.like.layout == "libsvm" else None
 
     def _refuse_columns(self, path: Path, why: str) -> None:
         """Columns were named for data that has none: nothing the caller says is passed over in silence."""
@@ -193,6 +209,11 @@ class _Reader:
 
     def _kept(self, piece: Piece) -> Piece:
         if self.first is None:
+            if self.like is not None and piece.schema.kind != self.like.kind:
+                raise InputError(
+                    f"{piece.name} gives {piece.schema.kind} inputs, the model reads {self.like.kind}: name "
+                    "data of that kind"
+                )
             self.first = piece
         elif piece.schema.kind != self.first.schema.kind:
             raise InputError(

@@ -1,6 +1,6 @@
 """What each column of a table is for: labels, text, image, features, split, group, row id."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,13 @@ from manyhot.data.label_columns import (
     Wishes,
     find_labels,
     first_of,
+    in_one,
     is_binary,
     is_list,
+    span,
     wished_columns,
 )
-from manyhot.data.table import Layout, Schema
+from manyhot.data.table import TABULAR, LabelColumns, Layout, Schema
 from manyhot.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,6 +97,52 @@ def assign(
         schema = Schema(layout=layout, kind="columns", features=found, id=identity)
     schema = _with(schema, labels=labels, split=split, group=group)
     return Roles(schema, how, free, warnings)
+
+
+def assign_like(frame: "pl.DataFrame", schema: Schema, wishes: Wishes, layout: Layout, path: Path) -> Roles:
+    """The roles of a schema, for a file of new rows with labels; what the caller says goes first.
+
+    The inputs are those of the schema, since a model reads them. Labels are where they were, or are looked
+    for anew where the file has no such column.
+
+    Args:
+        frame: the rows, or the first many of them.
+        schema: how the rows were understood that a model was made of.
+        wishes: what the caller said.
+        layout: of the file.
+        path: of the file.
+
+    Raises:
+        InputError: a column that was asked for is absent, or no label column is found.
+    """
+    text = tuple(wished_columns(frame, wishes.text, "text", path)) or schema.text
+    image = _one(frame, wishes.image, "image", path) or schema.image
+    inputs = {*text, image, schema.id, *dict(schema.features)}
+    free = [name for name in frame.columns if name not in inputs]
+    if schema.layout not in TABULAR and not inputs & set(frame.columns):  # names that no table gave it
+        text = tuple(filter(None, [_sniff_text(frame, free)])) or text if text else ()
+        image = _sniff_image(frame, free, path, False) or image if image else None
+        free = [name for name in free if name not in (*text, image)]
+    split = _one(frame, wishes.split, "split", path) or _sniff_split(frame, free)
+    labels, how = _labels_like(frame, [name for name in free if name != split], schema, wishes, path)
+    used = {*labels.columns, split}
+    schema = _with(schema, layout=layout, text=text, image=image, labels=labels, split=split, group=None)
+    return Roles(schema, how, [name for name in free if name not in used])
+
+
+def _labels_like(
+    frame: "pl.DataFrame", free: list[str], schema: Schema, wishes: Wishes, path: Path
+) -> tuple[LabelColumns, str]:
+    known = schema.labels
+    if wishes.labels is not None or known is None or not set(known.columns) & set(frame.columns):
+        return find_labels(frame, free, wishes, path, True, lambda _: True)
+    unknown = known.unknown if wishes.unknown is None else wishes.unknown
+    if known.form == "columns":
+        names = wished_columns(frame, known.columns, "labels", path)
+        return _with(known, unknown=unknown), f"(one column each, {span(names)})"
+    separator = known.separator if known.form == "delimited" else None
+    separator = separator if wishes.separator is None else wishes.separator
+    return in_one(frame, known.columns[0], replace(wishes, separator=separator, unknown=unknown))
 
 
 def part_of(column: "pl.Series", where: str) -> Any:
@@ -245,7 +293,7 @@ def _usable(dtype: Any) -> bool:
     return dtype.is_numeric() or dtype in (pl.Boolean, pl.String, pl.Null)
 
 
-def _with(schema: Schema, **changes: Any) -> Schema:
-    from msgspec.structs import replace
+def _with(record: Any, **changes: Any) -> Any:
+    import msgspec
 
-    return replace(schema, **changes)
+    return msgspec.structs.replace(record, **changes)

@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from manyhot.data import arff, fasttext, tabular, trees, xmc
 from manyhot.data.files import Encoding, bare_name, existing, head_of, layout_of, lines_of, shown
-from manyhot.data.frames import Batch, count, fixed, listed, together
+from manyhot.data.frames import count, together
 from manyhot.data.images import SUFFIXES, Images
-from manyhot.data.inputs import Inputs, SparseColumns, Texts
+from manyhot.data.inputs import Inputs, Texts
 from manyhot.data.libsvm import columns_of
 from manyhot.data.reading import parts_of
 from manyhot.data.sparse_text import read_rows
-from manyhot.data.table import BadRow, Schema
+from manyhot.data.table import TABULAR, BadRow, Schema
 from manyhot.errors import InputError, ManyhotWarning
 
 Ids = NDArray[np.str_]
@@ -99,7 +98,7 @@ def _one(path: str | Path, schema: Schema, images: str | Path | None) -> tuple[I
             return _single_image(path)
         if layout == "zip":
             return _from_tree(path)
-    if layout in tabular.TABULAR:
+    if layout in TABULAR:
         if schema.kind == "text" and bare_name(path)[1] == ".txt" and layout == "delimited":
             return _from_lines(path, schema)
         return _from_table(path, layout, schema, images)
@@ -120,33 +119,10 @@ def _from_table(
     encoding = Encoding()
     name = "standard input" if path is None else path.name
     batch = together(tabular.batches(path, layout, encoding), name)
-    if schema.kind == "sparse":
-        inputs, ids, faults = *_sparse_of(batch, schema), {}
-    else:
-        inputs, ids, faults = tabular.inputs_of(batch, schema, path, images)
+    inputs, ids, faults = tabular.inputs_of(batch, schema, path, images)
     bad = [*batch.skipped, *(BadRow(str(ids[row]), why) for row, why in faults.items())]
     _tell(bad, [*batch.warnings, encoding.warning(name)])
     return _without(inputs, ids, faults, bad, name)
-
-
-def _sparse_of(batch: Batch, schema: Schema) -> tuple[SparseColumns, Ids]:
-    """Columns of a table that bear the names of sparse features; features that the table lacks are zero."""
-    names = schema.column_names
-    known = [name for name in batch.frame.columns if name in set(names)]
-    if not known:
-        raise InputError(
-            f"{batch.name} has none of the {len(names):,} feature columns that the model reads "
-            f"({listed(names, 3)}, ...); "
-            f"it has {listed(batch.frame.columns)}"
-        )
-    frame = fixed(batch.frame, dict.fromkeys(known, "number"), batch.name)
-    blocks = [
-        sparse.csc_array(column.cast(float).fill_null(0).to_numpy()[:, None])
-        for column in frame.iter_columns()
-    ]
-    matrix = sparse.csr_array(sparse.hstack(blocks, format="csr"), dtype=np.float32)
-    ids = batch.places.astype(np.str_)
-    return SparseColumns(matrix, tuple(known)).with_names(names), ids
 
 
 def _from_lines(path: Path, schema: Schema) -> tuple[Inputs, Ids]:

@@ -14,7 +14,7 @@ from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import in_order, read_marks
 from manyhot.data.piece import Piece
 from manyhot.data.roles import Roles, assign
-from manyhot.data.table import Layout, Notes, Schema, Table
+from manyhot.data.table import TABULAR, Layout, Notes, Schema, Table
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace
 from manyhot.labels.unicode_forms import composed, lookalikes
@@ -81,17 +81,16 @@ def stream(
 def _table(piece: Piece, space: LabelSpace, repaired: int) -> Table:
     targets, strange = piece.marks.onto(space)
     warnings = list(piece.warnings)
-    if strange:
-        warnings.append(f"{sum(strange.values()):,} labels are not in the label space and were left out")
     if repaired:
         warnings.append(f"{repaired:,} lines are not UTF-8 and were read as Windows-1252 (Latin-1)")
-    notes = Notes(f"{len(piece.inputs):,} rows of {piece.name}", tuple(piece.skipped), tuple(warnings))
+    sentence = f"{len(piece.inputs):,} rows of {piece.name}"
+    notes = Notes(sentence, tuple(piece.skipped), tuple(warnings), strange)
     return Table(piece.inputs, targets, space, piece.part, piece.group, piece.row_ids, piece.schema, notes)
 
 
 def _layout(path: Path) -> Layout:
     layout, _ = layout_of(path, head_of(path))
-    if layout not in tabular.TABULAR:
+    if layout not in TABULAR:
         raise InputError(
             f"{path.name} holds {layout}; only CSV, TSV, JSONL and Parquet can be read in batches: use read"
         )

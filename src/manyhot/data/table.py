@@ -1,5 +1,6 @@
 """What `read` returns: inputs, targets and how the file was understood."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 Layout: TypeAlias = Literal[
     "delimited", "jsonl", "parquet", "text", "arff", "libsvm", "fasttext", "xmc", "images", "memory"
 ]
+TABULAR: tuple[Layout, ...] = ("delimited", "jsonl", "parquet")
+"""Layouts whose columns have names of their own."""
+
 ColumnRole: TypeAlias = Literal["number", "category"]
 PARTS = ("train", "valid", "test")
 
@@ -98,11 +102,15 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Notes:
-    """What reading found: the one-line sentence, rows left out, and what was repaired or assumed."""
+    """What reading found: the one-line sentence, rows left out, and what was repaired or assumed.
+
+    strange: labels that the given label space lacks, and in how many rows each was left out.
+    """
 
     sentence: str = ""
     skipped: tuple[BadRow, ...] = ()
     warnings: tuple[str, ...] = ()
+    strange: Mapping[str, int] = field(default_factory=dict)
 
     def lines(self, most: int = 5) -> list[str]:
         """Everything to print: the sentence, warnings, and the first `most` rows left out.
@@ -110,11 +118,28 @@ class Notes:
         A single row left out is in the sentence already.
         """
         lines = [self.sentence, *(f"note: {warning}" for warning in self.warnings)]
+        lines += [f"note: {line}" for line in self._strange(most)]
         if len(self.skipped) > 1:
             lines += [f"skipped {row}" for row in self.skipped[:most]]
         if len(self.skipped) > most:
             lines.append(f"skipped {len(self.skipped) - most:,} more rows")
         return lines
+
+    def lost(self, most: int = 3) -> list[str]:
+        """What was in the data and is not in the table: rows and labels, counted and named."""
+        rows = "; ".join(map(str, self.skipped[:most]))
+        more = f"; and {len(self.skipped) - most:,} more" if len(self.skipped) > most else ""
+        noun = "row" if len(self.skipped) == 1 else "rows"
+        told = [f"{len(self.skipped):,} {noun} left out: {rows}{more}"] if self.skipped else []
+        return told + self._strange(most)
+
+    def _strange(self, most: int) -> list[str]:
+        if not self.strange:
+            return []
+        ordered = sorted(self.strange.items(), key=lambda pair: (-pair[1], pair[0]))
+        shown = ", ".join(f"'{name}' ({count:,})" for name, count in ordered[:most])
+        more = f" and {len(ordered) - most:,} more" if len(ordered) > most else ""
+        return [f"labels that the label space lacks were left out: {shown}{more}"]
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from manyhot.data import delimited, jsonlines, parquet
 from manyhot.data.files import Encoding, bare_name, existing, lines_of
 from manyhot.data.frames import Batch, count, fixed, listed, together
 from manyhot.data.images import Archive, Folder, Images
-from manyhot.data.inputs import Columns, Inputs, Mixed, Texts, joined_text
+from manyhot.data.inputs import Columns, Inputs, Mixed, SparseColumns, Texts, joined_text
 from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import read_marks
 from manyhot.data.piece import Piece
-from manyhot.data.roles import Roles, assign, part_of
+from manyhot.data.roles import Roles, assign, assign_like, part_of
 from manyhot.data.table import BadRow, Layout, Schema
 from manyhot.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
-TABULAR = ("delimited", "jsonl", "parquet")
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "photos", "pictures", "jpg", "data")
 
 
@@ -51,7 +51,11 @@ def dialect_of(path: Path, delimiter: str | None = None) -> delimited.Dialect:
 
 
 def read_piece(
-    path: Path, layout: Layout, wishes: Wishes, images: str | Path | None, like: Roles | None
+    path: Path,
+    layout: Layout,
+    wishes: Wishes,
+    images: str | Path | None,
+    like: Roles | Schema | None,
 ) -> tuple[Piece, Roles]:
     """A whole file.
 
@@ -60,14 +64,20 @@ def read_piece(
         layout: "delimited", "jsonl" or "parquet".
         wishes: what the caller said about columns.
         images: folder or zip that holds the images named in a column; looked for beside the file by default.
-        like: the roles found in another part of the same data, to be used again.
+        like: the roles found in another part of the same data, to be used again; or the schema of data that
+            a model was made of.
 
     Raises:
         InputError: no row, no label column, no images.
     """
     encoding = Encoding()
     whole = together(batches(path, layout, encoding), path.name)
-    roles = like or assign(whole.frame, wishes, layout, path, images is not None)
+    if isinstance(like, Roles):
+        roles = like
+    elif like is not None:
+        roles = assign_like(whole.frame, like, wishes, layout, path)
+    else:
+        roles = assign(whole.frame, wishes, layout, path, images is not None)
     if like is None and layout == "delimited":
         dialect = dialect_of(path)
         if not dialect.header:
@@ -163,6 +173,8 @@ def inputs_of(
         inputs = images_of(names.to_list(), path, images)
         faults = inputs.faults()
         return inputs, np.asarray(names.to_list(), np.str_), faults
+    elif schema.kind == "sparse":
+        inputs = _sparse_of(frame, schema, batch.name)
     else:
         inputs = Columns(fixed(frame, dict(schema.features), batch.name))
     if schema.id is not None and schema.id in frame.columns:
@@ -170,6 +182,24 @@ def inputs_of(
     else:
         ids = batch.places.astype(np.str_)
     return inputs, ids, faults
+
+
+def _sparse_of(frame: "pl.DataFrame", schema: Schema, where: str) -> SparseColumns:
+    """Columns of a table that bear the names of sparse features; features that the table lacks are zero."""
+    names = schema.column_names
+    known = [name for name in frame.columns if name in set(names)]
+    if not known:
+        raise InputError(
+            f"{where} has none of the {len(names):,} feature columns that the model reads "
+            f"({listed(names, 3)}, ...); it has {listed(frame.columns)}"
+        )
+    numbers = fixed(frame, dict.fromkeys(known, "number"), where)
+    blocks = [
+        sparse.csc_array(column.cast(float).fill_null(0).to_numpy()[:, None])
+        for column in numbers.iter_columns()
+    ]
+    matrix = sparse.csr_array(sparse.hstack(blocks, format="csr"), dtype=np.float32)
+    return SparseColumns(matrix, tuple(known)).with_names(names)
 
 
 def images_of(names: list[str], path: Path | None, images: str | Path | None) -> Images:

@@ -30,6 +30,13 @@ class RowsParted:
 
 
 @dataclass(frozen=True)
+class Doubted:
+    """Something about the rows is worth knowing before they train."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
 class MemoryPlanned:
     """How a wide label space will be trained, and what memory that takes."""
 
@@ -78,7 +85,15 @@ class RunWritten:
 
 
 OwnEvent: TypeAlias = (
-    DataRead | RowsParted | BaselineKnown | MemoryPlanned | ModelBuilt | FoldBegan | CutsTuned | RunWritten
+    DataRead
+    | RowsParted
+    | Doubted
+    | BaselineKnown
+    | MemoryPlanned
+    | ModelBuilt
+    | FoldBegan
+    | CutsTuned
+    | RunWritten
 )
 Event: TypeAlias = "OwnEvent | TrainEvent"
 Listener: TypeAlias = Callable[[Event], None]

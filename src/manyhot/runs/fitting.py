@@ -1,5 +1,6 @@
 """The main job, to be read from top to bottom: data -> parts -> model -> cuts -> results -> folder."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,12 +8,22 @@ from typing import TYPE_CHECKING, Any
 from manyhot.bundle import Origin, Predictor
 from manyhot.bundle.atomic import telling_disk_errors
 from manyhot.data import Table
-from manyhot.errors import RunError
+from manyhot.data.keys import row_keys
+from manyhot.errors import ManyhotWarning, RunError
 from manyhot.labels import Targets
 from manyhot.metrics import Result, evaluate
 from manyhot.models import WIDE
 from manyhot.runs.digest import digest_of
-from manyhot.runs.events import BaselineKnown, DataRead, Listener, MemoryPlanned, RowsParted, RunWritten
+from manyhot.runs.doubts import doubts, repeated
+from manyhot.runs.events import (
+    BaselineKnown,
+    DataRead,
+    Doubted,
+    Listener,
+    MemoryPlanned,
+    RowsParted,
+    RunWritten,
+)
 from manyhot.runs.learn import (
     Learned,
     at_half,
@@ -26,7 +37,8 @@ from manyhot.runs.parts import FRACTIONS, Parts, parts_of
 from manyhot.runs.plan import Plan, claim, read_plan
 from manyhot.runs.progress import progress_where_seen
 from manyhot.runs.recipe import Recipe, training_options
-from manyhot.runs.run import CHECKPOINTS, Made, Run, load, named_rows, usual_metrics
+from manyhot.runs.run import CHECKPOINTS, Made, Run, load, usual_metrics
+from manyhot.runs.seen import SeenRows
 from manyhot.runs.source import is_embedded, open_data, require_labels
 from manyhot.runs.write import write_run
 
@@ -142,10 +154,13 @@ def _fit(
     out_of_fold = learns_out_of_fold(table, recipe)
     parts = parts_of(table, recipe.fractions, recipe.seed, cut_valid=not out_of_fold)
     tell(RowsParted(parts))
+    keys = row_keys(table)
+    seen = SeenRows.of(keys, parts)
+    _tell_doubts(table, parts, seen, tell)
     train, valid, test = (table.take(rows) for rows in (parts.train, parts.valid, parts.test))
     tell(BaselineKnown(_result(train, test, None, Targets.negative(len(test), len(table.space)))))
 
-    digest = digest_of(table)
+    digest = digest_of(table, keys)
     folder, checkpoints = None, None
     if out is not None:
         folder = Path(out)
@@ -159,13 +174,13 @@ def _fit(
         tell(MemoryPlanned(memory))
         require_memory(memory)
     if out_of_fold:
-        learned = learn_out_of_fold(train, recipe, named_rows(digest, train), checkpoints, tell)
+        learned = learn_out_of_fold(train, recipe, checkpoints, tell)
     else:
-        learned = learn_with_validation(train, valid, recipe, named_rows(digest, valid), checkpoints, tell)
+        learned = learn_with_validation(train, valid, recipe, checkpoints, tell)
 
     scores = learned.model.kept_scores(test.inputs, learned.rule.least_scores)
     origin = _origin(data, table, recipe, parts, digest, learned)
-    made = Made(origin, learned.history, learned.tuned, learned.scores, test, scores)
+    made = Made(origin, learned.history, learned.tuned, learned.scores, test, scores, seen)
     run = Run(
         Predictor(learned.model, learned.rule, schema=table.schema, origin=origin),
         _result(train, test, scores, learned.rule.decide(scores)),
@@ -177,6 +192,16 @@ def _fit(
         write_run(run, folder, made)
         tell(RunWritten(folder))
     return run
+
+
+def _tell_doubts(table: Table, parts: Parts, seen: SeenRows, tell: Listener) -> None:
+    for sentence in doubts(table, parts):
+        tell(Doubted(sentence))
+    sentence, many = repeated(seen)
+    if many:
+        warnings.warn(sentence, ManyhotWarning, stacklevel=4)  # at the line that called fit
+    elif sentence:
+        tell(Doubted(sentence))
 
 
 def _result(train: Table, test: Table, scores: Any, decisions: Targets) -> Result:

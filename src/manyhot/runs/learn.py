@@ -102,9 +102,9 @@ def _is_linear(table: Table, recipe: Recipe) -> bool:
 
 
 def learn_with_validation(
-    rows: Table, valid: Table, recipe: Recipe, row_names: Any, checkpoints: Path | None, tell: Listener
+    rows: Table, valid: Table, recipe: Recipe, checkpoints: Path | None, tell: Listener
 ) -> Learned:
-    """Train on `rows`, stop and tune the cuts by `valid`; the rule remembers `row_names`."""
+    """Train on `rows`, stop and tune the cuts by `valid`."""
     if is_solved(rows, recipe):
         model, solved = _solved(rows, recipe, tell)
         history, loss = solved.history, SOLVED_LOSS
@@ -112,13 +112,11 @@ def learn_with_validation(
         model, history, loss = _trained(rows, valid, recipe, checkpoints, tell)
     scores = model.kept_scores(valid.inputs)
     how = f"on {len(valid):,} validation rows"
-    rule = _tuned(valid, scores, recipe, row_names, how, tell)
+    rule = _tuned(valid, scores, recipe, how, tell)
     return Learned(model, history, loss, rule, how, valid, scores)
 
 
-def learn_out_of_fold(
-    rows: Table, recipe: Recipe, row_names: Any, checkpoints: Path | None, tell: Listener
-) -> Learned:
+def learn_out_of_fold(rows: Table, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> Learned:
     """Train on all rows, and tune the cuts on scores that models trained on the other folds gave them."""
     if is_solved(rows, recipe):
         model, solved = _solved(rows, recipe, tell)
@@ -128,7 +126,7 @@ def learn_out_of_fold(
         model, history, loss = _trained(rows, None, recipe, checkpoints, tell)
         scores = _scored_by_folds(rows, recipe, checkpoints, tell)
     how = f"out of fold on {len(rows):,} training rows"
-    rule = _tuned(rows, scores, recipe, row_names, how, tell)
+    rule = _tuned(rows, scores, recipe, how, tell)
     return Learned(model, history, loss, rule, how, rows, scores)
 
 
@@ -231,11 +229,9 @@ def model_for(rows: Table, recipe: Recipe, head_device: str = "cpu") -> Model:
     )
 
 
-def _tuned(
-    rows: Table, scores: ScoreMatrix, recipe: Recipe, row_names: Any, how: str, tell: Listener
-) -> Decision:
+def _tuned(rows: Table, scores: ScoreMatrix, recipe: Recipe, how: str, tell: Listener) -> Decision:
     rule = rule_for(rows.space, recipe.goal).fit(
-        scores, hard(rows.targets), space=rows.space, goal=recipe.goal, rows=row_names
+        scores, hard(rows.targets), space=rows.space, goal=recipe.goal
     )
     tell(CutsTuned(str(getattr(recipe.goal, "name", recipe.goal)), len(rows), how))
     return rule

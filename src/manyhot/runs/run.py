@@ -1,5 +1,6 @@
 """A run: what one training made, in memory or in a folder."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,10 @@ from scipy.sparse import issparse
 
 from manyhot.bundle import Origin, Predictions, Predictor, read_bundle
 from manyhot.data import Table
-from manyhot.errors import InputError, RunError
+from manyhot.data.keys import row_keys
+from manyhot.errors import InputError, ManyhotWarning, RunError
 from manyhot.labels import LabelSpace, ScoreMatrix
-from manyhot.runs.digest import digest_of
-from manyhot.runs.scores_file import test_row_ids
+from manyhot.runs.seen import SeenRows, read_seen_rows
 from manyhot.runs.source import is_embedded, open_data
 
 if TYPE_CHECKING:
@@ -39,6 +40,35 @@ class Made:
     tuned_scores: ScoreMatrix
     test: Table
     test_scores: ScoreMatrix
+    seen: SeenRows
+
+
+@dataclass(frozen=True)
+class RowsToJudge:
+    """Rows that a run is measured on.
+
+    Attributes:
+        table: the rows.
+        left_out: rows of the data that the run was fitted on, which do not judge it.
+        learned: rows of the table that equal rows that the run was fitted on.
+    """
+
+    table: Table
+    left_out: int = 0
+    learned: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """What there is to say of the choice; "" where there is nothing."""
+        rows = len(self.table)
+        if self.left_out:
+            return f"all {rows + self.left_out:,} rows are the run's own: its {rows:,} test rows are measured"
+        if self.learned:
+            return (
+                f"{self.learned:,} of the {rows:,} rows equal rows that the run was fitted on, in inputs and "
+                "labels"
+            )
+        return ""
 
 
 class Run:
@@ -111,49 +141,95 @@ class Run:
             rows, row_ids = inputs_from(rows, self.predictor.schema)
         return self.predictor.predict(rows, topk=topk, floor=floor, row_ids=row_ids)
 
+    def read(self, data: Any, labels: Any = None, **options: Any) -> Table:
+        """Labelled data as this run reads it: its labels, and of a file the inputs that it was fitted on.
+
+        Args:
+            data: as for `fit`.
+            labels: as for `fit`; by default where they were in the data that the run was fitted on.
+            options: of `manyhot.read`, where the new data differs from that.
+
+        Raises:
+            InputError: the data cannot be used, or lacks what the model reads.
+        """
+        if isinstance(data, Table) or is_embedded(data):
+            return open_data(data, labels, **options)
+        options.setdefault("space", self.space)
+        return open_data(data, labels, like=self.predictor.schema, **options)
+
     def evaluate(
         self, data: Any, labels: Any = None, *, allow_tuned_rows: bool = False, **read: Any
     ) -> "Result":
         """Metrics on labelled rows, each beside the baseline's.
 
+        What could not be used of a file, and rows that equal training rows, are told as warnings.
+
         Args:
             data: as for `fit`. Of data with parts the test rows are taken, and of the data that the run was
-                trained on the test rows of the run.
+                fitted on the test rows of the run, in whatever order and layout it comes.
             labels: as for `fit`.
-            allow_tuned_rows: evaluate on rows that the cuts were tuned on; their figures flatter.
+            allow_tuned_rows: measure all rows, also those that the run was fitted on; their figures flatter.
             read: options of `manyhot.read`.
 
         Raises:
-            InputError: rows that the cuts were tuned on, or labels that the run does not know.
+            InputError: more rows that the run was fitted on than chance explains, or labels that the run does
+                not know, in memory (those of a file are left out and told).
         """
-        if not isinstance(data, Table) and not is_embedded(data):
-            read.setdefault("space", self.space)
-        return self.evaluate_table(open_data(data, labels, **read), allow_tuned_rows=allow_tuned_rows)
+        chosen = self.rows_to_judge(self.read(data, labels, **read), allow_tuned_rows=allow_tuned_rows)
+        for told in [*chosen.table.notes.lost(), *([chosen.sentence] if chosen.learned else [])]:
+            warnings.warn(told, ManyhotWarning, stacklevel=2)
+        return self.measure(chosen.table)
 
-    def evaluate_table(self, table: Table, *, allow_tuned_rows: bool = False) -> "Result":
-        """`evaluate` on a table with the labels of this run; `rows_to_judge` says which rows are taken."""
+    def measure(self, table: Table) -> "Result":
+        """Metrics on all rows of a table with the labels of this run, whatever rows they are."""
         from manyhot.metrics import evaluate
 
-        if table.space.names != self.space.names:
-            raise InputError(_other_labels(table.space, self.space))
-        digest = digest_of(table)
-        table = self.rows_to_judge(table, digest)
-        self.predictor.rule.check_rows(named_rows(digest, table), allow_tuned_rows=allow_tuned_rows)
         scores = self.predictor.kept_scores(table.inputs)
         names, decided = usual_metrics(scores), self.predictor.decide(scores)
         use = "allow" if allow_tuned_rows else "refuse"
         return evaluate(table.targets, scores, decided, metrics=names, space=self.space, tuned_rows=use)
 
-    def rows_to_judge(self, table: Table, digest: str) -> Table:
+    def rows_to_judge(self, table: Table, *, allow_tuned_rows: bool = False) -> "RowsToJudge":
         """The rows of a table that may judge this run.
 
-        Of the very data that the run was trained on, its test rows; of other data with parts, the test part;
-        else all rows.
+        Of data with parts the test part; of the data that the run was fitted on its test rows; else all rows.
+
+        Raises:
+            InputError: the labels are others, or too many rows are those that the run was fitted on.
         """
-        if self.folder is not None and digest == self.predictor.origin.data.get("digest"):
-            return table.take(np.flatnonzero(np.isin(table.row_ids, test_row_ids(self.folder))))
-        rows = table.where("test")
-        return table.take(rows) if len(rows) else table
+        if table.space.names != self.space.names:
+            raise InputError(_other_labels(table.space, self.space))
+        given = table.where("test")
+        table = table.take(given) if len(given) else table
+        if allow_tuned_rows:
+            return RowsToJudge(table)
+        keys = row_keys(table, self._columns_read(table))
+        judges, learned = self.seen.judges(keys), self.seen.learned(keys)
+        if len(judges) and (np.isin(keys, self.seen.test) | learned).all():
+            return RowsToJudge(table.take(judges), left_out=len(table) - len(judges))
+        learned[judges] = False
+        chosen = RowsToJudge(table, learned=int(learned.sum()))
+        if self.seen.are_too_many(chosen.learned, len(table)):
+            raise InputError(
+                f"{chosen.sentence}: their figures would flatter the run; evaluate other rows, or say "
+                "allow_tuned_rows=True"
+            )
+        return chosen
+
+    def _columns_read(self, table: Table) -> list[str] | None:
+        """Of a table's columns those that the model reads; None where it has no such columns."""
+        schema, names = self.predictor.schema, getattr(table.inputs, "frame", None)
+        if schema is None or names is None:
+            return None
+        return [name for name in (*schema.text, *dict(schema.features)) if name in names.columns]
+
+    @property
+    def seen(self) -> SeenRows:
+        """The rows that the run was fitted on, and those that judged it."""
+        if self.made is not None:
+            return self.made.seen
+        assert self.folder is not None
+        return read_seen_rows(self.folder)
 
     def __repr__(self) -> str:
         where = "in memory" if self.folder is None else str(self.folder)
@@ -240,11 +316,6 @@ def inputs_from(
     if schema is None:
         raise RunError("this run does not say how files are read: give it rows from Python, not a file")
     return read_inputs(path, schema, images=images)
-
-
-def named_rows(digest: str, table: Table) -> list[str]:
-    """Names under which a rule remembers its rows: row "17" of other data is another row."""
-    return [f"{digest[:16]}:{row_id}" for row_id in table.row_ids]
 
 
 def _other_labels(found: LabelSpace, wanted: LabelSpace) -> str:

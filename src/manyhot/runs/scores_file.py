@@ -9,7 +9,6 @@ from scipy.sparse import issparse
 
 from manyhot._typing import FloatArray
 from manyhot.bundle.atomic import replacing
-from manyhot.errors import RunError
 from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 
 NAME = "predictions.parquet"
@@ -48,22 +47,6 @@ def write_scores(
     frame = pl.DataFrame(content)
     with replacing(folder / NAME) as aside:
         frame.write_parquet(aside, compression="zstd")
-
-
-def test_row_ids(folder: Path) -> NDArray[np.str_]:
-    """Names of the rows that judged the run.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    import polars as pl
-
-    path = folder / NAME
-    try:
-        frame = pl.read_parquet(path, columns=["row", "part"])
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise RunError(f"{path} is missing or damaged ({error}): copy the whole run folder") from error
-    return frame.filter(pl.col("part") == "test")["row"].to_numpy().astype(np.str_)
 
 
 def _kept(scores: ScoreMatrix) -> tuple[NDArray[np.integer[Any]], FloatArray]:

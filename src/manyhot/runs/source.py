@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 
 from manyhot.bundle import inputs_of
-from manyhot.data import Table, read
+from manyhot.data import Schema, Table, read
 from manyhot.errors import InputError, OptionError
 from manyhot.labels import LabelSpace, Targets, as_targets
 
 
-def open_data(data: Any, labels: Any = None, *, space: Any = None, **options: Any) -> Table:
+def open_data(
+    data: Any, labels: Any = None, *, space: Any = None, like: Schema | None = None, **options: Any
+) -> Table:
     """The table that `data` means.
 
     Args:
@@ -20,6 +22,7 @@ def open_data(data: Any, labels: Any = None, *, space: Any = None, **options: An
         labels: with a path, the label column or columns. With rows in memory, their labels: a list of names
             for each row, a DataFrame with one 0/1 column a label, or any form of `as_targets`.
         space: the label space, or the path of its file; None discovers the labels.
+        like: the schema of data that a model was made of, whose inputs are wanted.
         options: of `manyhot.read`, with a path only.
 
     Raises:
@@ -35,9 +38,10 @@ def open_data(data: Any, labels: Any = None, *, space: Any = None, **options: An
 
             _refuse(f"the embedded data set {data} has its own labels", labels=labels, space=space, **options)
             return load(str(data))
-        return read(data, labels=labels, space=space, **options)
+        return read(data, labels=labels, space=space, like=like, **options)
     _refuse("rows in memory take no options of files", **options)
-    return _in_memory(data, labels, LabelSpace.read(space) if isinstance(space, (str, Path)) else space)
+    space = LabelSpace.read(space) if isinstance(space, (str, Path)) else space
+    return _in_memory(data, labels, space, like)
 
 
 def is_embedded(data: Any) -> bool:
@@ -64,12 +68,12 @@ def _refuse(why: str, **options: Any) -> None:
         raise OptionError(f"{why}: leave out {', '.join(given)}")
 
 
-def _in_memory(data: Any, labels: Any, space: LabelSpace | None) -> Table:
+def _in_memory(data: Any, labels: Any, space: LabelSpace | None, like: Schema | None) -> Table:
     if labels is None:
         raise InputError(
             "rows in memory need their labels: fit(rows, labels) with one list of names for each row"
         )
-    inputs = inputs_of(data)
+    inputs = inputs_of(data, None if like is None else like.kind)
     targets, space = _targets_of(labels, space)
     if len(inputs) != len(targets):
         raise InputError(

@@ -13,6 +13,7 @@ from manyhot.models import stacked
 from manyhot.runs.run import CHECKPOINTS, HISTORY, METRICS, Made, Run
 from manyhot.runs.scores_file import NAME as SCORES
 from manyhot.runs.scores_file import write_scores
+from manyhot.runs.seen import NAME as ROWS
 
 
 def write_run(run: Run, folder: Path, made: Made) -> None:
@@ -33,6 +34,7 @@ def write_run(run: Run, folder: Path, made: Made) -> None:
     with replacing(folder / HISTORY) as aside:
         made.history.write_jsonl(aside)
     _write_scores(folder, run, made)
+    made.seen.write(folder)
     predictor = run.predictor
     write_bundle(
         folder,
@@ -40,7 +42,7 @@ def write_run(run: Run, folder: Path, made: Made) -> None:
         predictor.rule,
         schema=predictor.schema,
         origin=made.origin,
-        parts=(METRICS, HISTORY, SCORES),
+        parts=(METRICS, HISTORY, SCORES, ROWS),
     )
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 

@@ -1,22 +1,19 @@
 """Rows that repeat: equal inputs, inputs with contradictory labels, and what parts of the data share."""
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manyhot.data.images import UNREADABLE, Images, Pixels
-from manyhot.data.inputs import Columns, Inputs, Mixed, SparseColumns, Texts
+from manyhot.data.images import Images
+from manyhot.data.inputs import Inputs, SparseColumns, Texts
+from manyhot.data.keys import Keys, input_keys, label_keys
 from manyhot.data.table import Table
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """Rows whose inputs are equal to the last bit.
+    """Rows whose inputs are equal, numbers to float32.
 
     Attributes:
         rows: rows that repeat an earlier one.
@@ -44,10 +41,10 @@ def repeats(table: Table) -> Repeats:
     """Compare all rows by their inputs; images by the bytes of their files. Without inputs none is equal."""
     if isinstance(table.inputs, SparseColumns) and not table.inputs.names:
         return Repeats(0, 0, 0, 0)
-    keys = _numbered(_contents(table.inputs))
-    rows = np.flatnonzero(keys >= 0)
+    keys = input_keys(table.inputs)
+    rows = np.flatnonzero(~_without_input(table.inputs, keys))
     _, equal, sizes = np.unique(keys[rows], return_inverse=True, return_counts=True)
-    labels = _numbered(_label_sets(table))[rows]
+    _, labels = np.unique(label_keys(table)[rows], return_inverse=True)
     variants = np.unique(np.column_stack([equal, labels]), axis=0)[:, 0]
     contradictory = np.bincount(variants, minlength=len(sizes)) > 1
     across = 0
@@ -75,45 +72,8 @@ def group_leaks(table: Table) -> Leaks:
     )
 
 
-def _numbered(contents: Iterable[Any]) -> NDArray[np.int64]:
-    """A number for each different content, -1 for None."""
-    seen: dict[Any, int] = {}
-    return np.array([-1 if one is None else seen.setdefault(one, len(seen)) for one in contents], np.int64)
-
-
-def _contents(inputs: Inputs) -> Iterable[Any]:
-    """Something hashable for each row that is equal where the inputs are; None where there is no input."""
+def _without_input(inputs: Inputs, keys: Keys) -> NDArray[np.bool_]:
+    """Rows of no text, and of unreadable images."""
     if isinstance(inputs, Texts):
-        return (value or None for value in inputs.values)
-    if isinstance(inputs, (Columns, Mixed)):
-        return inputs.frame.hash_rows(seed=0).to_list()
-    if isinstance(inputs, SparseColumns):
-        return _sparse_contents(inputs)
-    return (_image_content(inputs, row) for row in range(len(inputs)))
-
-
-def _sparse_contents(inputs: SparseColumns) -> Iterable[bytes]:
-    matrix = inputs.matrix.copy()
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    for start, stop in pairwise(matrix.indptr):
-        yield matrix.indices[start:stop].tobytes() + matrix.data[start:stop].tobytes()
-
-
-def _image_content(images: Images, row: int) -> bytes | None:
-    source = images.sources[images.which[row]]
-    try:
-        data = (
-            source.array[images.places[row]].tobytes()
-            if isinstance(source, Pixels)
-            else source.read(images.names[row])
-        )
-    except (*UNREADABLE, KeyError):
-        return None
-    return hashlib.blake2b(data, digest_size=16).digest() if data else None
-
-
-def _label_sets(table: Table) -> Iterable[bytes]:
-    matrix = table.targets.positives
-    for start, stop in pairwise(matrix.indptr):
-        yield matrix.indices[start:stop].tobytes()
+        return np.array([not value for value in inputs.values], np.bool_)
+    return keys == 0 if isinstance(inputs, Images) else np.zeros(len(inputs), np.bool_)
