@@ -208,9 +208,38 @@ def test_a_split_column_in_any_spelling(tmp_path):
     assert "parts: train 1, valid 1, test 1" in table.notes.sentence
 
 
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["train", "train", "test", ""], "holds nothing in row 4"),
+        (["train", "test", "holdout", "holdout"], r"holds 'holdout' in row 3 \(and 1 more like it\)"),
+        (["train", "train", "", ""], "holds nothing in row 3"),
+    ],
+)
+def test_a_split_column_with_blank_or_other_cells_is_refused(tmp_path, cells, told):
+    rows = "".join(f"text of row {row},{'ab'[row % 2]},{cell}\n" for row, cell in enumerate(cells))
+    path = write(tmp_path / "a.csv", f"text,labels,split\n{rows}")
+    with pytest.raises(InputError, match=f"column 'split' says which rows train, and {told}"):
+        read(path)
+    table = read(path, split="")
+    assert table.part is None
+    assert table.schema.split is None
+
+
+def test_a_column_with_the_name_of_a_split_and_other_words_is_an_input(tmp_path):
+    rows = "".join(
+        f"{row},{word},{row % 2}\n" for row, word in enumerate(["training", "yoga", "swimming"] * 4)
+    )
+    table = read(write(tmp_path / "a.csv", f"size,set,good\n{rows}"), labels="good")
+    assert table.schema.split is None
+    assert table.inputs.names == ("size", "set")
+
+
 def test_a_split_column_that_was_asked_for_must_say_parts(tmp_path):
     path = write(tmp_path / "a.csv", "text,labels,when\nfirst text here,a,train\nsecond text,b,later\n")
-    with pytest.raises(InputError, match="column 'when' holds 'later' in row 2; wanted train, valid or test"):
+    with pytest.raises(
+        InputError, match=r"column 'when' says .* holds .later. in row 2"
+    ):
         read(path, split="when")
 
 

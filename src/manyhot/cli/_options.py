@@ -83,7 +83,7 @@ _READ_OPTIONS = [
     click.option("--images", type=click.Path(exists=True), help="Folder or zip that the image names are in."),
     click.option("--separator", help="What joins several labels: in a column, or in folder names."),
     click.option("--unknown", metavar="CODE", help="Value that means: nobody knows. Blank always does."),
-    click.option("--split", metavar="COLUMN", help="Column that says train, valid or test."),
+    click.option("--split", metavar="COLUMN", help="Column that says train, valid or test; '' for none."),
     click.option("--group", metavar="COLUMN", help="Rows with the same value stay in one part."),
     click.option("--space", type=click.Path(exists=True, dir_okay=False), help="Label space, JSON or YAML."),
     click.option("--layout", help="File layout, where it is not the one that its content suggests."),

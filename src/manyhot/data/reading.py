@@ -72,7 +72,8 @@ def read(
         images: folder or zip with the images that a table names; by default looked for beside it.
         separator: what joins labels in a cell or in a folder's name; "" = each is one label.
         unknown: the code that stands for "not annotated" beside blank and NaN, such as -1 or "?".
-        split: the column that says train, valid or test; with split files, the number of the split to take.
+        split: the column that says train, valid or test, "" for none; with split files, the number of the
+            split to take.
         group: the column whose equal values must stay in one part.
         space: the label space, or its JSON or YAML file; by default the labels that occur, sorted.
         layout: "csv", "jsonl", "parquet", "arff", "libsvm", "fasttext", "xmc" or "images", when sniffing

@@ -61,7 +61,7 @@ def assign(
     """
     free = list(frame.columns)
     warnings: list[str] = []
-    split = _take(free, _one(frame, wishes.split, "split", path) or _sniff_split(frame, free))
+    split = _take(free, _split(frame, free, wishes, path))
     group = _take(free, _one(frame, wishes.group, "group", path) or _sniff_group(frame, free))
     if wishes.split and split:
         part_of(frame[split], f"{path.name}, column '{split}'")
@@ -123,7 +123,7 @@ def assign_like(frame: "pl.DataFrame", schema: Schema, wishes: Wishes, layout: L
         text = tuple(filter(None, [_sniff_text(frame, free)])) or text if text else ()
         image = _sniff_image(frame, free, path, False) or image if image else None
         free = [name for name in free if name not in (*text, image)]
-    split = _one(frame, wishes.split, "split", path) or _sniff_split(frame, free)
+    split = _split(frame, free, wishes, path)
     labels, how = _labels_like(frame, [name for name in free if name != split], schema, wishes, path)
     used = {*labels.columns, split}
     schema = _with(schema, layout=layout, text=text, image=image, labels=labels, split=split, group=None)
@@ -158,10 +158,15 @@ def part_of(column: "pl.Series", where: str) -> Any:
     if known.null_count():
         row = int(known.is_null().arg_true()[0])
         raise InputError(
-            f"{where} holds {short(column[row])} in row {row + 1}; wanted train, valid or test (or dev, "
-            "val, ...) in every row"
+            f"{where} says which rows train, and holds {_cell(column[row])} in row {row + 1} (and "
+            f"{known.null_count() - 1:,} more like it); wanted train, valid or test (or dev, val, ...) in "
+            "every row: mend the cells, or say split='' if it is no such column"
         )
     return np.asarray(known.to_list(), dtype=np.str_)
+
+
+def _cell(value: Any) -> str:
+    return "nothing" if value is None or not str(value).strip() else short(value)
 
 
 def _features(
@@ -211,14 +216,28 @@ def _may_help(column: "pl.Series") -> bool:
     return column.dtype != pl.String or (distinct <= max(50, rows // 2) and not _like_text(column))
 
 
+def _split(frame: "pl.DataFrame", free: list[str], wishes: Wishes, path: Path) -> str | None:
+    """The column that parts the rows, as wished or found; a wish of "" is for none."""
+    if wishes.split is None:
+        return _sniff_split(frame, free)
+    return _one(frame, wishes.split, "split", path) if wishes.split else None
+
+
 def _sniff_split(frame: "pl.DataFrame", free: list[str]) -> str | None:
+    """A column that parts the rows: it names two parts at least, or a part in most of its cells.
+
+    What its other cells hold is for `part_of` to refuse: an input it cannot be.
+    """
     import polars as pl
 
     name = first_of(free, SPLIT_NAMES)
     if name is None or frame[name].dtype != pl.String or not frame.height:
         return None
-    words = frame[name].str.strip_chars().str.to_lowercase()
-    return name if words.is_in(list(PART_WORDS)).fill_null(False).mean() > 0.9 else None  # type: ignore[operator]
+    words = frame[name].drop_nulls().str.strip_chars().str.to_lowercase()
+    words = words.filter(words != "")
+    known = words.filter(words.is_in(list(PART_WORDS)))
+    parts = {PART_WORDS[word] for word in known.unique()}
+    return name if len(parts) > 1 or len(known) > len(words) / 2 else None
 
 
 def _sniff_group(frame: "pl.DataFrame", free: list[str]) -> str | None:
