@@ -6,6 +6,7 @@ ManyhotError
 ├── OptionError           a name or number outside its allowed set (also a ValueError)
 │   └── UnknownNameError  a mapping has no such name (also a KeyError)
 ├── MissingExtraError     an optional dependency is not installed (also an ImportError)
+├── TrainingError         a training came to numbers that are not finite before it had learned anything
 └── RunError              a run folder is missing, broken or of another format
 
 ManyhotWarning            (also a UserWarning)
@@ -42,6 +43,10 @@ class MissingExtraError(ManyhotError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package}: pip install 'manyhot[{extra}]'")
+
+
+class TrainingError(ManyhotError):
+    """A training came to numbers that are not finite before it had learned anything."""
 
 
 class RunError(ManyhotError):

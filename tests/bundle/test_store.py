@@ -116,8 +116,16 @@ BREAKS = {
         "run is not a run folder: it has no manyhot.json",
     ),
     "unfinished": (
-        lambda f: ((f / "manyhot.json").unlink(), (f / "checkpoints").mkdir()),
+        lambda f: (
+            (f / "manyhot.json").unlink(),
+            (f / "checkpoints").mkdir(),
+            (f / "checkpoints" / "plan.json").write_text("{}"),
+        ),
         r"the run in .*run is not finished: go on with `manyhot fit --resume",
+    ),
+    "killed before its plan": (
+        lambda f: ((f / "manyhot.json").unlink(), (f / "checkpoints").mkdir()),
+        "the run in .*run was stopped before anything was trained: fit into it again",
     ),
     "no weights": (
         lambda f: (f / "model.safetensors").unlink(),

@@ -29,6 +29,19 @@ def test_doctor_says_what_is_in_the_data_and_what_to_do(manyhot, posts):
     assert json.loads(manyhot("doctor", posts, "--json").stdout)["rows"] == 150
 
 
+def test_doctor_says_how_to_fit_with_the_options_that_it_was_given(manyhot, tmp_path):
+    (tmp_path / "my posts.csv").write_text(
+        "body,what\n" + "".join(f"words of row {row},{'a|b' if row % 2 else 'b'}\n" for row in range(40))
+    )
+    result = manyhot(
+        "doctor", "my posts.csv", "--labels", "what", "--text", "body", "--separator", "|", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    result = manyhot("doctor", "my posts.csv", "--labels", "what", "--text", "body", "--separator", "|")
+    wanted = "next  manyhot fit 'my posts.csv' --labels what --text body --separator '|'"
+    assert result.stdout.splitlines()[-1] == wanted
+
+
 def test_doctor_knows_embedded_sets_by_name(manyhot):
     assert "3 labels" in manyhot("doctor", "toy").stdout
 
@@ -180,7 +193,7 @@ def test_predict_takes_several_files_and_names_their_rows(manyhot, fitted, texts
     ("arguments", "code", "message"),
     [
         (["RUN"], 2, "Missing argument 'INPUT...'"),
-        (["RUN", "none.txt"], 1, "none.txt: no such file"),
+        (["RUN", "none.txt"], 2, "none.txt: no such file"),
         (["RUN", "TEXTS", "--topk", "0"], 2, "0 is not in the range x>=1"),
         (["RUN", "TEXTS", "--floor", "2"], 2, "2.0 is not in the range 0<=x<=1"),
         (["runs/none", "TEXTS"], 1, "no such run: runs/none"),

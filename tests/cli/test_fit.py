@@ -7,9 +7,10 @@ import pytest
 
 from manyhot.cli._narrator import Narrator
 from manyhot.cli._options import Setting
-from manyhot.cli.fit import free_folder
+from manyhot.cli.fit import free_folder, how_to_go_on
 from manyhot.runs.events import MemoryPlanned
 from manyhot.runs.memory import MemoryPlan
+from manyhot.runs.plan import Plan
 
 
 def test_it_tells_what_it_does_and_what_came_out(fitted):
@@ -17,24 +18,27 @@ def test_it_tells_what_it_does_and_what_came_out(fitted):
     lines = result.stdout.splitlines()
     assert lines[0].startswith("read      ")
     assert "150 rows, text in 'text', 3 labels in 'labels'" in lines[0]
-    assert lines[1] == "split     train 135 | test 15 (stratified, seed 0)"
-    assert lines[2].startswith("baseline  no label for any row scores: hamming 0.")
-    assert any(line.startswith("cuts      tuned for f1_macro out of fold on 135") for line in lines)
+    assert lines[1] == "split     train 120 | valid 15 | test 15 (stratified, seed 0)"
+    assert lines[2] == "          note: 11 of the 15 test rows equal training rows, in inputs and labels"
+    assert lines[3].startswith("baseline  no label for any row scores: hamming 0.")
+    assert "cuts      tuned for f1_macro out of fold on 120 training rows and on 15 validation rows" in lines
     header = next(line for line in lines if "cut 0.5" in line)
     assert header.split() == ["baseline", "cut", "0.5", "tuned", "cuts", "counted"]
     assert any(line.startswith("F1 macro") and "3/3 labels" in line for line in lines)
     assert lines[-2].startswith(f"run       {folder}")
     assert lines[-1] == f"next      manyhot predict {folder} TEXTS.txt"
     assert any("loss squared-hinge (solved)" in line for line in lines)
+    assert any(line.startswith("solved    in ") for line in lines)
     assert (folder / "manyhot.json").exists()
 
 
 def test_a_training_tells_its_epochs_on_standard_error(manyhot, posts):
     result = manyhot("fit", posts, "--out", "run", "--epochs", "2")
     assert "epoch 2: loss" in result.stderr
-    assert "epoch 2" not in result.stdout
+    assert "epoch 2: loss" not in result.stdout
     assert "linear, " in result.stdout
     assert "loss bce" in result.stdout
+    assert "trained in epochs, not solved at once, because epochs was given" in result.stdout
 
 
 def test_json_is_all_there_is_on_standard_output(manyhot, posts):
@@ -108,12 +112,41 @@ def test_settings_are_numbers_words_or_truth_values(text, expected):
         (["DATA", "--labels", "lables"], 1, "lables"),
         (["DATA", "--image-size", "64"], 2, "size"),
         (["--resume", "nowhere"], 1, "no such run: nowhere"),
+        (
+            ["DATA", "--resume", "run"],
+            2,
+            "--resume run goes on with the data that the run was begun on: leave out",
+        ),
+        (
+            ["--resume", "run", "--epochs", "4", "--lr", "0.1", "--set", "clip=1"],
+            2,
+            "--goal alone may be another: leave out --epochs, --learning-rate, --set, or fit into",
+        ),
+        (["DATA", "--device", "cuda:77"], 2, "device cuda:77 cannot be used here"),
+        (["DATA", "--goal", "f1_makro"], 2, "did you mean f1_macro"),
     ],
 )
 def test_wrong_use_is_code_2_and_bad_data_code_1(manyhot, posts, arguments, code, message):
     result = manyhot("fit", *[posts if argument == "DATA" else argument for argument in arguments])
     assert (result.exit_code, result.stdout.count("Traceback")) == (code, 0)
     assert message in result.stderr
+
+
+def test_a_wrong_goal_is_told_before_anything_is_read(manyhot, posts, tmp_path):
+    result = manyhot("fit", posts, "--goal", "f1_makro", "--out", "run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_ctrl_c_leaves_is_told_as_it_is(tmp_path):
+    assert how_to_go_on(tmp_path / "a run") == "nothing was trained yet, and nothing is written"
+    (tmp_path / "a run" / "checkpoints").mkdir(parents=True)
+    plan = Plan(data="posts.csv", options={}, data_digest="", parts_digest="")
+    plan.write(tmp_path / "a run")
+    again = f"with `manyhot fit --resume '{tmp_path}/a run'`"
+    assert how_to_go_on(tmp_path / "a run") == f"nothing was trained yet: start again {again}"
+    (tmp_path / "a run" / "checkpoints" / "training.safetensors").touch()
+    assert how_to_go_on(tmp_path / "a run") == f"what was trained is kept: go on {again}"
 
 
 def test_a_taken_folder_is_refused(manyhot, posts, fitted):

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from manyhot.cli import COMMANDS, main
-from manyhot.cli._failures import telling_failures
+from manyhot.cli._failures import spoken, telling_failures
 from manyhot.errors import InputError, ManyhotWarning, OptionError, RunError
 
 
@@ -118,3 +118,30 @@ def test_warnings_are_lines_on_standard_error():
         warnings.simplefilter("always")
         result = CliRunner().invoke(command)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "done\n", "warning: 3 rows left out\n")
+
+
+def test_a_full_disk_on_standard_output_is_told(tmp_path):
+    done = subprocess.run(
+        f"{sys.executable} -m manyhot datasets toy --json > /dev/full", shell=True, cwd=tmp_path,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: standard output cannot be written (No space left on device): make room, then do it again\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("python", "typed"),
+    [
+        ("say labels=[...] with names", "say --labels with names"),
+        ("or labels='column' for one", "or --labels column for one"),
+        ("say unknown='-1' if", "say --unknown -1 if"),
+        ("say split='' if it", "say --split '' if it"),
+        ("say text=, image= or features=", "say --text, --image or --features"),
+        ("say allow_tuned_rows=True", "say --allow-tuned-rows"),
+        ("a=b and the rows=3 of subset=x stay", "a=b and the rows=3 of subset=x stay"),
+    ],
+)
+def test_messages_name_the_options_of_the_command_line(python, typed):
+    assert spoken(python) == typed

@@ -237,9 +237,7 @@ def test_a_column_with_the_name_of_a_split_and_other_words_is_an_input(tmp_path)
 
 def test_a_split_column_that_was_asked_for_must_say_parts(tmp_path):
     path = write(tmp_path / "a.csv", "text,labels,when\nfirst text here,a,train\nsecond text,b,later\n")
-    with pytest.raises(
-        InputError, match=r"column 'when' says .* holds .later. in row 2"
-    ):
+    with pytest.raises(InputError, match=r"column 'when' says .* holds .later. in row 2"):
         read(path, split="when")
 
 

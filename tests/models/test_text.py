@@ -100,3 +100,35 @@ def test_bad_options_are_refused(kind):
         kind.fit(Texts(TEXTS), ngrams=(2, 1))
     with pytest.raises(OptionError, match="analyzer must be one of word, char, char_wb, got 'words'"):
         kind.fit(Texts(TEXTS), analyzer="words")
+
+
+@pytest.mark.parametrize("min_rows", [1, 2])
+def test_held_out_rows_have_only_the_terms_of_other_folds(min_rows):
+    texts = [
+        "red dress one",
+        "red dress two",
+        "blue jeans three",
+        "blue dress four four",
+        "green green hat",
+        "red hat",
+    ]
+    fold = np.array([0, 0, 1, 1, 2, 2])
+    ours = TfidfPreparation.fit(Texts(texts), ngrams=(1, 1), min_rows=min_rows)
+    rows = ours.prepare(Texts(texts))
+    expected = rows.matrix.toarray()
+    for row, text in enumerate(texts):
+        others = [set(texts[other].split()) for other in range(6) if fold[other] != fold[row]]
+        for column, term in enumerate(ours.terms):
+            if sum(term in words for words in others) < min_rows:
+                expected[row, column] = 0
+        expected[row] /= np.linalg.norm(expected[row]) or 1
+        assert set(text.split()) >= {ours.terms[column] for column in np.flatnonzero(expected[row])}
+    before = rows.matrix.toarray().copy()
+    np.testing.assert_allclose(ours.held_out(rows, fold).matrix.toarray(), expected, atol=1e-6)
+    np.testing.assert_array_equal(rows.matrix.toarray(), before)
+
+
+def test_hashed_rows_are_held_out_as_they_are():
+    ours = HashedPreparation.fit(Texts(TEXTS), width=64)
+    rows = ours.prepare(Texts(TEXTS))
+    assert ours.held_out(rows, np.arange(len(TEXTS)) % 2) is rows

@@ -38,9 +38,9 @@ def points() -> Table:
 
 @pytest.fixture(scope="session")
 def text_run(tmp_path_factory) -> Run:
-    """A run on sentences, linear and out of fold, in a folder."""
+    """A run on sentences, solved, in a folder."""
     texts, labels = make_sentences()
-    return fit(texts, labels, out=tmp_path_factory.mktemp("runs") / "text", epochs=6)
+    return fit(texts, labels, out=tmp_path_factory.mktemp("runs") / "text")
 
 
 @pytest.fixture(scope="session")

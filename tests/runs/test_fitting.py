@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from torch import nn
 
 import manyhot as mh
-from manyhot.errors import InputError, OptionError, RunError
+from manyhot.errors import InputError, OptionError, RunError, TrainingError
 from manyhot.runs import events, fit, load, resume
-from manyhot.train import Began, Ended, EpochDone, StepDone
+from manyhot.runs.table_files import write_table
+from manyhot.train import Began, Diagnosed, Ended, EpochDone, StepDone
 
 PARTS = {
     "manyhot.json",
@@ -24,6 +26,9 @@ PARTS = {
     "predictions.parquet",
     "rows.parquet",
 }
+
+
+TRAINED = "trained in epochs, not solved at once, because"
 
 
 def weights(folder):
@@ -75,29 +80,117 @@ def test_events_come_in_the_order_of_the_work(points, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_linear_model_is_tuned_out_of_fold_on_all_training_rows(text_run):
-    manifest = json.loads((text_run.folder / "manyhot.json").read_text())
-    assert manifest["origin"]["split"]["rows"]["valid"] == 0
-    assert manifest["origin"]["split"]["cuts"] == "out of fold on 108 training rows"
+def posts_of(sentences, rows, path, parts=None):
+    texts, labels = sentences(rows)
+    records = [{"text": text, "labels": names} for text, names in zip(texts, labels, strict=True)]
+    for record, part in zip(records, parts or [], strict=bool(parts)):
+        record["split"] = part
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def cuts_of(heard):
+    return next(event for event in heard if isinstance(event, events.CutsTuned)).how
+
+
+def test_a_solved_model_is_tuned_on_all_rows_but_those_that_judge(text_run):
+    manifest = json.loads((text_run.folder / "manyhot.json").read_text())["origin"]
+    assert manifest["split"]["rows"] == {"train": 96, "valid": 12, "test": 12}
+    assert manifest["split"]["cuts"] == "out of fold on 96 training rows and on 12 validation rows"
+    assert manifest["options"]["solved"] == "squared hinge, dual coordinate descent"
+    assert manifest["options"]["folds"] == 5
+    assert {"optimizer", "learning_rate", "epochs"}.isdisjoint(manifest["options"])
     assert text_run.metrics.rows == 12
-    assert len(text_run.made.seen.train) == 108
+    parts = pl.read_parquet(text_run.folder / "predictions.parquet")["part"].to_list()
+    assert (parts.count("tuned"), parts.count("test")) == (108, 12)
+    assert [len(part) for part in (text_run.seen.train, text_run.seen.valid, text_run.seen.test)] == [
+        96,
+        12,
+        12,
+    ]
 
 
-def test_given_validation_rows_tune_the_cuts_of_a_linear_model_too(sentences, tmp_path):
-    texts, labels = sentences(100)
-    path = tmp_path / "texts.jsonl"
-    parts = (["train"] * 6 + ["valid"] * 2 + ["test"] * 2) * 10
-    path.write_text(
-        "".join(
-            json.dumps({"text": t, "labels": names, "split": p}) + "\n"
-            for t, names, p in zip(texts, labels, parts, strict=True)
-        )
-    )
+def test_where_the_data_has_test_rows_only_the_cuts_of_a_solved_model_need_no_others(sentences, tmp_path):
+    path = posts_of(sentences, 100, tmp_path / "a.jsonl", (["train"] * 8 + ["test"] * 2) * 10)
     heard = Heard()
-    fit(path, epochs=2, on_event=heard)
-    assert (
-        next(event for event in heard if isinstance(event, events.CutsTuned)).how == "on 20 validation rows"
+    run = fit(path, on_event=heard)
+    parted = next(event for event in heard if isinstance(event, events.RowsParted))
+    assert (parted.parts.sizes, parted.how) == (
+        {"train": 80, "valid": 0, "test": 20},
+        "the cuts are tuned out of fold",
     )
+    assert cuts_of(heard) == "out of fold on 80 training rows"
+    assert run.predictor.origin.split["rows"]["valid"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "how"),
+    [
+        ({}, "out of fold on 60 training rows and on 20 validation rows"),
+        ({"epochs": 2}, "on 20 validation rows"),
+    ],
+    ids=["solved", "trained"],
+)
+def test_given_validation_rows_tune_the_cuts_of_a_linear_model_too(sentences, tmp_path, options, how):
+    parts = (["train"] * 6 + ["valid"] * 2 + ["test"] * 2) * 10
+    heard = Heard()
+    fit(posts_of(sentences, 100, tmp_path / "a.jsonl", parts), on_event=heard, **options)
+    assert cuts_of(heard) == how
+
+
+@pytest.mark.parametrize(
+    ("options", "solved", "why"),
+    [
+        ({}, True, ""),
+        ({"device": "cpu", "checkpoint_seconds": 5.0}, True, ""),
+        ({"patience": 3}, True, "solved, not trained in epochs: patience without effect"),
+        ({"epochs": 2}, False, "trained in epochs, not solved at once, because epochs was given"),
+        (
+            {"loss": "bce", "clip": 1.0},
+            False,
+            "trained in epochs, not solved at once, because clip, loss were given",
+        ),
+    ],
+)
+def test_only_options_of_epochs_have_a_text_model_trained_and_it_is_said(sentences, options, solved, why):
+    texts, labels = sentences(60)
+    heard = Heard()
+    run = fit(texts, labels, on_event=heard, **options)
+    built = next(event for event in heard if isinstance(event, events.ModelBuilt))
+    assert (run.history.options is None, built.why) == (solved, why)
+
+
+def test_random_labels_are_noticed_by_a_solved_model_too():
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["one", "two", "three", "four", "five", "six"], 4)) for _ in range(400)]
+    heard = Heard()
+    fit(texts, [[name for name in "abc" if rng.random() < 0.3] for _ in texts], on_event=heard)
+    assert {event.diagnosis.name for event in heard if isinstance(event, Diagnosed)} & {"prior", "unranked"}
+
+
+def test_a_training_that_learned_nothing_fails_and_leaves_the_folder_free(points, tmp_path):
+    huge = replace(points, inputs=type(points.inputs)(points.inputs.frame * 1e3))
+    with pytest.raises(TrainingError, match=r"nothing was learned: the \w+ of step \d+ w.*lower the"):
+        fit(huge, out=tmp_path / "run", epochs=2, learning_rate=1e30, optimizer="sgd", batch_size=320)
+    run = fit(points, out=tmp_path / "run", epochs=2)
+    assert run.metrics["hamming"] > 0.5
+
+
+def test_scores_that_are_all_0_or_1_are_diagnosed_and_the_run_is_kept(points, tmp_path):
+    wild = replace(points, inputs=type(points.inputs)(points.inputs.frame * 1e3))
+
+    class Sure(nn.Module):
+        width = 2
+
+        def forward(self, batch):
+            return batch * 1e6
+
+    run = fit(wild, out=tmp_path / "run", encoder=Sure(), epochs=2, learning_rate=1.0)
+    assert set(np.unique(run.made.test_scores.round(6))) == {0.0, 1.0}
+    assert "saturated" in {finding.name for finding in run.history.diagnoses}
+    assert 0 < run.metrics["ap_macro"] <= 1
+    assert np.isfinite(run.metrics["log_loss"])
+    assert load(tmp_path / "run", encoder=Sure()).metrics.values == run.metrics.values
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(points, tmp_path):
@@ -161,7 +254,7 @@ def killed_at(step):
 
 
 @pytest.mark.parametrize(
-    "options", [{"epochs": 4}, {"epochs": 4, "encoder": "linear"}], ids=["valid", "out of fold"]
+    "options", [{"epochs": 4}, {"epochs": 4, "encoder": "linear"}], ids=["mlp", "linear"]
 )
 def test_a_killed_run_goes_on_to_the_same_weights(points, tmp_path, options):
     fit(points, out=tmp_path / "whole", checkpoint_seconds=0, **options)
@@ -201,6 +294,31 @@ def test_resume_reads_what_was_asked_from_the_folder(sentences, tmp_path, monkey
     assert run.predictor.origin.goal == "f1_micro"
     with pytest.raises(RunError, match="run is finished: there is nothing to go on with"):
         resume("run")
+
+
+def test_a_run_that_fails_at_its_cuts_goes_on_with_another_goal(points, tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise InputError("no cut reaches this")
+
+    path = write_table(points, tmp_path / "points.csv")[0]
+    options = {"labels": [*points.space.names], "out": tmp_path / "run", "epochs": 3}
+    with monkeypatch.context() as patch:
+        patch.setattr("manyhot.runs.learn.rule_for", fails)
+        with pytest.raises(InputError, match="no cut reaches this") as told:
+            fit(path, goal="precision >= 0.99", **options)
+    assert f"go on with `manyhot fit --resume {tmp_path / 'run'}`" in told.value.__notes__[0]
+    heard = Heard()
+    run = resume(tmp_path / "run", goal="f1_micro", on_event=heard)
+    assert run.predictor.origin.goal == "f1_micro"
+    assert not [event for event in heard if isinstance(event, StepDone)]  # nothing is trained again
+
+
+def test_a_kill_before_the_plan_leaves_a_folder_that_can_be_taken(points, tmp_path):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "checkpoints" / ".plan.json.77.part").write_text("{")
+    with pytest.raises(RunError, match="stopped before anything was trained: fit into it again"):
+        resume(tmp_path / "run")
+    fit(points, out=tmp_path / "run", epochs=1)
 
 
 def begin(points, folder, **options):

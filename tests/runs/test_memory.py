@@ -113,7 +113,8 @@ def test_a_solved_model_is_planned_as_one():
     plan, minutes = plan_fit(wide_table(2_000, 300))
     assert plan.head == "solved"
     assert plan.epochs is None
-    assert plan.training["scores out of fold"] == 240 * 2_000 * 4 * 3  # of 300 rows a tenth tunes, one tests
+    assert plan.training["scores out of fold"] == 240 * 2_000 * 4 * 4  # of 300 rows a tenth tunes, one tests
+    assert plan.judging["scores"] == (240 + 30 + 30) * 100 * 8 * 3
     assert 0 < minutes < 5
 
 

@@ -5,7 +5,6 @@ import io
 import pytest
 from rich.console import Console
 
-from manyhot.runs.events import FoldBegan
 from manyhot.runs.progress import TrainingBar, figures
 from manyhot.train import Began, Ended, EpochDone, EpochRecord, History, StepDone, TrainOptions
 
@@ -26,15 +25,13 @@ def drawn(terminal: bool) -> str:
     with bar.aside():
         screen.write("a line of text\n")
     bar(Ended(History(options=options)))
-    bar(FoldBegan(2, 5))
-    bar.progress.refresh()
     bar.close()
     return screen.getvalue()
 
 
-def test_a_terminal_sees_epochs_figures_and_folds():
+def test_a_terminal_sees_epochs_and_figures():
     screen = drawn(terminal=True)
-    for text in ("epoch 1/3", "loss 0.5000  f1_micro 0.2500", "a line of text", "fold 2/5"):
+    for text in ("epoch 1/3", "loss 0.5000  f1_micro 0.2500", "a line of text"):
         assert text in screen
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from manyhot.labels import Targets
 from manyhot.train import diagnose
@@ -74,3 +75,27 @@ def test_wide_scores_are_looked_at_in_part(monkeypatch):
     monkeypatch.setattr("manyhot.train.diagnosis.MOST_CELLS", 500)
     assert names(GOOD * 0.4) == ["under_the_cut"]
     assert MOST_CELLS > 500
+
+
+def test_scores_that_rank_nothing_are_found_however_they_vary():
+    (finding,) = diagnose(RNG.random(TRUTH.shape).astype(np.float32) * 0.4, TARGETS)
+    assert finding.name == "unranked"
+    assert "(AUC 0.5" in finding.finding or "(AUC 0.4" in finding.finding
+
+
+def test_a_weak_ranking_is_one_and_few_rows_tell_nothing():
+    weak = np.clip(TRUTH * 0.05 + RNG.normal(0.3, 0.1, TRUTH.shape), 0, 0.49)
+    assert "unranked" not in names(weak)
+    assert "unranked" not in names(RNG.random((12, 10)), TARGETS.rows(np.arange(12)))
+
+
+def test_nothing_learned_is_not_called_a_good_ranking():
+    # each label at its share: ranked over all labels together that looks like a ranking
+    truth = (RNG.random((2000, 4)) < [0.02, 0.05, 0.1, 0.45]).astype(np.float32)
+    prior = np.tile(truth.mean(0), (2000, 1)) + RNG.normal(0, 1e-3, truth.shape)
+    assert names(prior, Targets.from_dense(truth)) == ["prior"]
+
+
+def test_sparse_scores_are_those_of_the_stored_cells():
+    kept = np.where(GOOD * 0.4 > 0.1, GOOD * 0.4, 0).astype(np.float32)
+    assert [f.name for f in diagnose(csr_array(kept), TARGETS)] == names(kept) == ["under_the_cut"]

@@ -391,8 +391,16 @@ def test_a_network_that_breaks_is_told_by_its_logits():
 
     history = run(fresh(encoder=Broken()))
     assert history.ending == "diverged"
-    assert "the logits of step 1" in history.diagnoses[0].finding
+    assert "the logits of step 1 were not finite" in history.diagnoses[0].finding
     assert history.best_epoch == 0
+
+
+def test_a_finding_is_told_once():
+    told = []
+    history = run(fresh(), options={"learning_rate": 1e-9, "epochs": 12, "patience": 0}, on_event=told.append)
+    names = [event.diagnosis.name for event in told if isinstance(event, Diagnosed)]
+    assert len(names) == len(set(names)) > 0
+    assert {finding.name for finding in history.diagnoses} <= set(names)
 
 
 def test_a_model_that_cannot_learn_is_diagnosed():

@@ -5,6 +5,7 @@ import json
 import msgspec
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 
 from manyhot.data.inputs import SparseColumns, Texts
@@ -62,3 +63,15 @@ def test_values_out_of_range_are_refused(wrong, message):
 def test_an_unknown_name_is_refused():
     with pytest.raises(msgspec.ValidationError, match="unknown field `epoch`"):
         TrainOptions.from_dict({"epoch": 3})
+
+
+def test_few_rows_are_taken_in_small_batches(model):
+    assert [TrainOptions().resolved(model, rows).batch_size for rows in (300, 7_000, 30_000)] == [32, 64, 256]
+
+
+@pytest.mark.parametrize(("name", "told"), [("cuda", "cuda"), ("tpu9", "tpu9"), ("cuda:77", "cuda:77")])
+def test_a_device_that_is_not_there_is_refused_with_the_mend(model, name, told):
+    if name == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(OptionError, match=rf"device {told} cannot be used here \(.*\): take the device cpu"):
+        TrainOptions(device=name).resolved(model, 10)

@@ -7,7 +7,7 @@ from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from manyhot.data import SparseColumns
+from manyhot.data import SparseColumns, Texts
 from manyhot.errors import OptionError
 from manyhot.labels import Group, LabelSpace, Targets
 from manyhot.models import Model
@@ -100,3 +100,50 @@ def test_what_cannot_be_solved_is_said(data):
     soft = Targets.from_dense(targets.to_dense() * 0.5)
     with pytest.raises(OptionError, match="soft targets have no squared hinge"):
         solve_linear(model_of(inputs, soft), inputs, soft, np.zeros(ROWS, int))
+
+
+def named_texts(rows, seed):
+    """A word that tells the label, and some words that no other text has."""
+    random = np.random.default_rng(seed)
+    labels = random.random(rows) < 0.3
+    texts = []
+    for row, label in enumerate(labels):
+        own = [f"name{seed}x{row}x{place}" for place in range(random.integers(1, 6))]
+        texts.append(" ".join([str(random.choice(["sun", "rain"] if label else ["match", "goal"])), *own]))
+    return Texts(texts), Targets.from_dense(labels[:, None])
+
+
+def test_held_out_texts_score_as_new_texts_do():
+    inputs, targets = named_texts(300, 0)
+    model = model_of(inputs, targets, LabelSpace(("weather",)))
+    solved = solve_linear(model, inputs, targets, np.arange(300) % 5)
+    new, truth = named_texts(2000, 1)
+    held, fresh = solved.out_of_fold[:, 0], model.scores(new)[:, 0]
+    for side in (0, 1):
+        mine = held[targets.to_dense()[:, 0] == side].mean()
+        assert mine == pytest.approx(fresh[truth.to_dense()[:, 0] == side].mean(), abs=0.02)
+
+
+def test_what_the_held_out_scores_show_is_told(data):
+    inputs, targets = data
+    shuffled = targets.rows(np.random.default_rng(1).permutation(ROWS))
+    heard = []
+    model, fold = model_of(inputs, shuffled), np.arange(ROWS) % 5
+    solved = solve_linear(model, inputs, shuffled, fold, on_event=heard.append)
+    (finding,) = solved.history.diagnoses
+    assert finding.name in ("prior", "unranked")
+    assert [type(event).__name__ for event in heard] == ["Diagnosed", "Ended"]
+    clean = solve_linear(model_of(inputs, targets), inputs, targets, np.arange(ROWS) % 5)
+    assert clean.history.diagnoses == []
+
+
+def test_the_record_says_what_was_done_and_no_options_of_epochs(data):
+    inputs, targets = data
+    solved = solve_linear(model_of(inputs, targets), inputs, targets, np.arange(ROWS) % 4)
+    assert solved.history.options is None
+    assert solved.options == {
+        "solved": "squared hinge, dual coordinate descent",
+        "strength": 1.0,
+        "passes": solved.history.epochs,
+        "folds": 4,
+    }

@@ -105,8 +105,10 @@ def now() -> str:
 def _absent(folder: Path) -> str:
     if not folder.exists():
         return f"no such run: {folder}"
-    if (folder / "checkpoints").is_dir():
+    if (folder / "checkpoints" / "plan.json").exists():
         return f"the run in {folder} is not finished: go on with `manyhot fit --resume {folder}`"
+    if (folder / "checkpoints").is_dir():
+        return f"the run in {folder} was stopped before anything was trained: fit into it again"
     return f"{folder} is not a run folder: it has no {NAME}"
 
 

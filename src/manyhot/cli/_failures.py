@@ -3,7 +3,10 @@
 0 fine, 1 failed, 2 wrong use. `--debug` (or MANYHOT_DEBUG=1) lets the traceback through.
 """
 
+import errno
 import os
+import re
+import shlex
 import sys
 import tempfile
 import traceback
@@ -18,6 +21,12 @@ import click
 from manyhot.errors import ManyhotError, ManyhotWarning, OptionError
 
 FAILED, WRONG_USE = 1, 2
+# a full disk, a used-up quota, a file larger than the process may write
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_ARGUMENT = re.compile(
+    r"\b(?P<name>labels|text|image|images|features|separator|unknown|split|group|space|layout|xml|test|valid|"
+    r"allow_tuned_rows|device|batch_size)=(?P<value>\[\.\.\.\]|\.\.\.|'[^']*'|True|(?=[ ,:;)]|$))"
+)
 DEBUG = "manyhot.debug"  # key in the click context's meta, set by the option --debug
 
 
@@ -33,13 +42,14 @@ def telling_failures(ctx: click.Context) -> Iterator[None]:
         warnings.showwarning = _warner(ctx, warnings.showwarning)
         try:
             yield
+            sys.stdout.flush()  # so that a full disk is told here
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise
         except KeyboardInterrupt:
             say("stopped", "nothing is left half-written")
             ctx.exit(FAILED)
         except BrokenPipeError:  # the reader, say `head`, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _close_stdout()
             ctx.exit(FAILED)
         except Exception as error:
             if _debugging(ctx):
@@ -49,6 +59,11 @@ def telling_failures(ctx: click.Context) -> Iterator[None]:
 
 def _debugging(ctx: click.Context) -> bool:
     return bool(ctx.meta.get(DEBUG) or os.environ.get("MANYHOT_DEBUG"))
+
+
+def _close_stdout() -> None:
+    """Let what is still to be printed go nowhere: the interpreter would fail at it as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(kind: str, message: str) -> None:
@@ -64,12 +79,30 @@ def _report(error: Exception) -> int:
         say("stopped", str(error))
         return FAILED
     if isinstance(error, ManyhotError):
-        say("error", str(error))
+        say("error", spoken(str(error)))
+        for note in getattr(error, "__notes__", ()):
+            click.echo(f"  {note}", err=True)
         return WRONG_USE if isinstance(error, OptionError) else FAILED
+    if isinstance(error, OSError) and error.errno in NO_ROOM and error.filename is None:
+        _close_stdout()
+        say("error", f"standard output cannot be written ({error.strerror}): make room, then do it again")
+        return FAILED
     kept = _keep_traceback(error)
     say("error", f"an error that manyhot does not know, {type(error).__name__}: {error}")
     click.echo(f"  the full traceback is in {kept}; please report it with the command you typed", err=True)
     return FAILED
+
+
+def spoken(message: str) -> str:
+    """A message in which arguments of Python are the options of the command line: labels=... is --labels."""
+    return _ARGUMENT.sub(_as_option, message)
+
+
+def _as_option(found: "re.Match[str]") -> str:
+    name, value = found["name"].replace("_", "-"), found["value"]
+    if value in ("", "True", "...", "[...]"):
+        return f"--{name}"
+    return f"--{name} {shlex.quote(value[1:-1])}"
 
 
 def _keep_traceback(error: Exception) -> Path:
@@ -85,7 +118,7 @@ def _warner(ctx: click.Context, otherwise: Callable[..., None]) -> Callable[...,
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if issubclass(category, ManyhotWarning):
-            say("warning", str(message))
+            say("warning", spoken(str(message)))
         elif _debugging(ctx):
             otherwise(message, category, *where, **more)
 

@@ -52,7 +52,7 @@ class Narrator:
             self.say("", line)
 
     def _parted(self, event: events.RowsParted) -> None:
-        self.say("split", event.parts.sentence)
+        self.say("split", "; ".join(filter(None, (event.parts.sentence, event.how))))
         if event.parts.impossible:
             names = ", ".join(event.parts.impossible[:5])
             more = len(event.parts.impossible) - 5
@@ -82,7 +82,7 @@ class Narrator:
         self.say("model", f"{encoder}, {weights:,} weights, {len(model.space):,} labels, loss {event.loss}")
         if event.weights:
             self.say("", f"positive {event.weights}")
-        for sentence in model.preparation.notes:
+        for sentence in filter(None, (event.why, *model.preparation.notes)):
             self.say("", sentence)
 
     def _began(self, event: Began) -> None:
@@ -109,12 +109,11 @@ class Narrator:
 
     def _ended(self, event: Ended) -> None:
         history = event.history
+        if history.options is None:
+            self.say("solved", f"in {history.epochs} passes over the rows, {history.seconds:.0f} s")
+            return
         best = f", best epoch {history.best_epoch}" if history.best_value is not None else ""
         self.say("trained", f"{history.epochs} epochs in {history.seconds:.0f} s{best}")
-
-    def _fold(self, event: events.FoldBegan) -> None:
-        if not self.draws:
-            click.echo(f"  fold {event.fold} of {event.folds}", err=True)
 
     def _tuned(self, event: events.CutsTuned) -> None:
         self.say("cuts", f"tuned for {event.goal} {event.how}")
@@ -127,7 +126,6 @@ _TELLERS: dict[type, Any] = {
     events.MemoryPlanned: Narrator._planned,
     events.BaselineKnown: Narrator._baseline,
     events.ModelBuilt: Narrator._built,
-    events.FoldBegan: Narrator._fold,
     events.CutsTuned: Narrator._tuned,
     Began: Narrator._began,
     EpochDone: Narrator._epoch,

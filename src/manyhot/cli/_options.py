@@ -1,9 +1,11 @@
 """Options that several commands share: how DATA is to be read, `--json`, `--debug`."""
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from manyhot.cli._failures import DEBUG
 from manyhot.errors import InputError
@@ -21,17 +23,30 @@ class DataPath(click.ParamType):
 
         if Path(value).expanduser().exists():
             return value
-        from manyhot.data.files import existing
         from manyhot.runs.source import is_embedded
 
-        if is_embedded(value):
-            return value
+        return value if is_embedded(value) else self.there(value, param, ctx)
+
+    def there(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The path; a usage error with the nearest names where nothing is there."""
+        from manyhot.data.files import existing
 
         try:
             existing(value)
         except InputError as error:
             self.fail(str(error), param, ctx)
         return value
+
+
+class InputPath(DataPath):
+    """A path where something is, or - for standard input."""
+
+    name = "input"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "-":
+            return value
+        return self.there(value, param, ctx)
 
 
 class Names(click.ParamType):
@@ -126,3 +141,24 @@ def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool
 def chosen(options: dict[str, Any]) -> dict[str, Any]:
     """The options of `read_options` that were given, taken out of a command's keyword arguments."""
     return {name: value for name in READ_NAMES if (value := options.pop(name)) is not None}
+
+
+def given(ctx: click.Context) -> dict[str, click.Parameter]:
+    """The options that were typed, by their long names."""
+    return {
+        parameter.opts[0]: parameter
+        for parameter in ctx.command.params
+        if parameter.param_type_name == "option"
+        and ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    }
+
+
+def typed_again(ctx: click.Context, names: Iterable[str]) -> str:
+    """Those of these options that were typed, as they can be typed again, with a space before each."""
+    again = []
+    for option, parameter in given(ctx).items():
+        value = ctx.params.get(parameter.name or "")
+        if parameter.name in names:
+            text = ",".join(value) if isinstance(value, list) else str(value)
+            again.append(f" {option} {shlex.quote(text)}")
+    return "".join(again)

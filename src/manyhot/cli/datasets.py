@@ -1,5 +1,6 @@
 """`manyhot datasets`: the embedded data sets, and one of them as files."""
 
+import shlex
 from typing import Any
 
 import click
@@ -42,7 +43,7 @@ def command(name: str | None, out: str | None, limit: int | None, seed: int, as_
     click.echo(table.notes.sentence)
     for path in written:
         click.echo(f"wrote {path}")
-    click.echo(f"\n{click.style('next', bold=True)}  manyhot fit {out or name}")
+    click.echo(f"\n{click.style('next', bold=True)}  manyhot fit {shlex.quote(out or name)}")
 
 
 def _list(as_json: bool) -> None:

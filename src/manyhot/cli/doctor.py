@@ -1,11 +1,15 @@
 """`manyhot doctor`: what is in data, what will go wrong with it, what mends it."""
 
 import math
+import shlex
 from typing import Any
 
 import click
 
-from manyhot.cli._options import DataPath, chosen, read_options, shared_options
+from manyhot.cli._options import READ_NAMES, DataPath, chosen, read_options, shared_options, typed_again
+
+PLANNED = ("encoder", "loss", "batch_size", "epochs")
+"""Options that `fit` has too, beside those of reading."""
 
 
 @click.command()
@@ -17,7 +21,8 @@ from manyhot.cli._options import DataPath, chosen, read_options, shared_options
 @click.option("--epochs", type=int, help="Of the planned fit.")
 @read_options
 @shared_options
-def command(data: str, as_json: bool, plan: bool, **options: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, data: str, as_json: bool, plan: bool, **options: Any) -> None:
     """Say what is in DATA, what will go wrong, and what to do about it.
 
     Trains nothing, save a few steps for the time in --plan. Findings are sorted, worst first: !! is a
@@ -32,6 +37,7 @@ def command(data: str, as_json: bool, plan: bool, **options: Any) -> None:
     from manyhot.data import examine
     from manyhot.runs import open_data
 
+    again = typed_again(ctx, (*READ_NAMES, *PLANNED))
     table = open_data(data, **chosen(options))
     diagnosis = examine(table)
     planned = plan_of(table, options) if plan else None
@@ -45,7 +51,7 @@ def command(data: str, as_json: bool, plan: bool, **options: Any) -> None:
     print_diagnosis(diagnosis)
     if planned is not None:
         print_plan(*planned)
-    click.echo(f"\n{click.style('next', bold=True)}  manyhot fit {data}")
+    click.echo(f"\n{click.style('next', bold=True)}  manyhot fit {shlex.quote(data)}{again}")
 
 
 def print_diagnosis(diagnosis: Any) -> None:

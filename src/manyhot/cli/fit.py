@@ -1,5 +1,6 @@
 """`manyhot fit`: train on data, tune the cuts, evaluate against the baseline, keep the run."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import click
 
 from manyhot.cli._failures import Stopped
-from manyhot.cli._options import DataPath, Setting, chosen, read_options, shared_options
+from manyhot.cli._options import DataPath, Setting, chosen, given, read_options, shared_options
 
 # option of the command -> option of `fit`
 _TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "head", "device")
@@ -43,7 +44,10 @@ _TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "
 )
 @read_options
 @shared_options
-def command(data: str | None, out: str | None, resume: str | None, as_json: bool, **options: Any) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context, data: str | None, out: str | None, resume: str | None, as_json: bool, **options: Any
+) -> None:
     """Train on DATA, tune the cuts, evaluate against the baseline, keep the run.
 
     DATA is a file, a folder or zip of images, or the name of an embedded data set. What was understood of it
@@ -54,8 +58,7 @@ def command(data: str | None, out: str | None, resume: str | None, as_json: bool
       manyhot fit photos/ --separator _ --image-size 64
       manyhot fit posts.jsonl --text body --labels flags --goal f1_micro
     """
-    if (data is None) == (resume is None):
-        raise click.UsageError("name the DATA to train on, or --resume RUN to go on with a run")
+    _check_use(ctx, data, resume)
     from manyhot.cli._narrator import Narrator
     from manyhot.runs import fit
     from manyhot.runs import resume as go_on
@@ -65,7 +68,8 @@ def command(data: str | None, out: str | None, resume: str | None, as_json: bool
     folder = Path(resume) if resume else Path(out) if out else free_folder(data or "")
     try:
         if data is None:
-            run = go_on(folder, on_event=narrator)
+            goal = options["goal"] if "--goal" in given(ctx) else None
+            run = go_on(folder, goal=goal, on_event=narrator)
         else:
             read = chosen(options)
             labels = read.pop("labels", None)
@@ -78,14 +82,32 @@ def command(data: str | None, out: str | None, resume: str | None, as_json: bool
     report(run, time.perf_counter() - began, as_json)
 
 
+def _check_use(ctx: click.Context, data: str | None, resume: str | None) -> None:
+    """DATA begins a run and --resume goes on with one, of which its goal alone may be said anew."""
+    if data is None and resume is None:
+        raise click.UsageError("name the DATA to train on, or --resume RUN to go on with a run")
+    if resume is None:
+        return
+    if data is not None:
+        raise click.UsageError(
+            f"--resume {resume} goes on with the data that the run was begun on: leave out {data}"
+        )
+    others = [name for name in given(ctx) if name not in ("--resume", "--goal", "--json")]
+    if others:
+        raise click.UsageError(
+            f"--resume {resume} goes on with the options that the run was begun with, --goal alone may be "
+            f"another: leave out {', '.join(others)}, or fit into a new folder"
+        )
+
+
 def fit_options(options: dict[str, Any]) -> dict[str, Any]:
     """The command's options as `fit` takes them; what was not given is left out."""
-    given = {name: options[name] for name in _TRAINING if options[name] is not None}
-    given |= dict(options["settings"])
-    given |= {name: options[name] for name in ("encoder", "loss", "pos_weight", "goal", "seed")}
+    chosen = {name: options[name] for name in _TRAINING if options[name] is not None}
+    chosen |= dict(options["settings"])
+    chosen |= {name: options[name] for name in ("encoder", "loss", "pos_weight", "goal", "seed")}
     if options["image_size"] is not None:
-        given["preparation_options"] = {"size": options["image_size"]}
-    return given
+        chosen["preparation_options"] = {"size": options["image_size"]}
+    return chosen
 
 
 def free_folder(data: str) -> Path:
@@ -101,10 +123,11 @@ def how_to_go_on(folder: Path) -> str:
     """What a user who pressed Ctrl-C has, and what to type to go on."""
     from manyhot.runs.plan import read_plan
 
-    plan = read_plan(folder)
-    if plan is None:
-        return "nothing was written yet"
-    return f"what was trained is kept: go on with `manyhot fit --resume {folder}`"
+    if read_plan(folder) is None:
+        return "nothing was trained yet, and nothing is written"
+    kept = any(folder.glob("checkpoints/*.safetensors"))
+    what = "what was trained is kept: go on" if kept else "nothing was trained yet: start again"
+    return f"{what} with `manyhot fit --resume {shlex.quote(str(folder))}`"
 
 
 def report(run: Any, seconds: float, as_json: bool) -> None:
@@ -118,7 +141,8 @@ def report(run: Any, seconds: float, as_json: bool) -> None:
     click.echo(f"\non {run.metrics.rows:,} test rows that neither the model nor the cuts have seen:\n")
     print_results({"cut 0.5": run.untuned.values, "tuned cuts": run.metrics.values}, run.metrics)
     click.echo(f"\n{click.style('run', bold=True)}       {run.folder}  ({seconds:.0f} s)")
-    click.echo(f"{click.style('next', bold=True)}      manyhot predict {run.folder} {example_input(run)}")
+    folder = shlex.quote(str(run.folder))
+    click.echo(f"{click.style('next', bold=True)}      manyhot predict {folder} {example_input(run)}")
 
 
 def example_input(run: Any) -> str:

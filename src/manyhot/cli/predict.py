@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from manyhot.cli._options import shared_options
+from manyhot.cli._options import InputPath, shared_options
 
 ROWS = 1024
 """Rows that are scored and printed at a time, so that a long file shows its first names soon."""
@@ -18,7 +18,7 @@ CELLS = 1 << 23
 
 @click.command()
 @click.argument("run", type=click.Path())
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", type=InputPath(), nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "--topk", type=click.IntRange(min=1), help="The so many best labels, not those above the tuned cuts."
 )

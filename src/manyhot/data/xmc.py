@@ -101,8 +101,8 @@ def header_of(path: Path) -> tuple[int, ...]:
         raise InputError(
             f"{path.name} is a split file of the extreme-classification repository: each of its "
             f"{len(first)} columns lists "
-            "row numbers (from 1) of one split, no data: name the data file itself, and this one with --test "
-            "(test=...)"
+            "row numbers (from 1) of one split, no data: name the data file itself, and this one with "
+            "test=..."
         )
     if len(first) not in (2, 3) or not all(cell.isdigit() for cell in first):
         raise InputError(

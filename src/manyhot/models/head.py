@@ -14,6 +14,9 @@ from manyhot.models.layers import SparseLinear
 WIDE = 2_000
 """From so many labels on a space is wide: its logits, scores and targets are never held as whole matrices."""
 
+OPEN = (2.0**-126, 1 - 2.0**-24)
+"""The smallest normal float32, and the largest below 1."""
+
 CHUNK_CELLS = 2**22
 """Logits that `Head.best` holds at once: 16 MB."""
 
@@ -43,7 +46,11 @@ class Head(nn.Module):
         return self.layer(hidden)
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Probabilities (rows, labels) float32 in [0, 1]; those of an exclusive group add up to at most 1."""
+        """Probabilities (rows, labels) float32 in (0, 1); those of an exclusive group add up to at most 1.
+
+        None is 0 or 1, whatever rounding makes of it: a probability that is no more than a decision has no
+        logarithm, and is taken for one.
+        """
         logits = logits.float()
         scores = torch.sigmoid(logits)
         for columns, allow_none in self._groups:
@@ -51,7 +58,7 @@ class Head(nn.Module):
             if allow_none:
                 inside = torch.cat([inside, inside.new_zeros(len(inside), 1)], dim=1)
             scores = scores.index_copy(1, columns, torch.softmax(inside, dim=1)[:, : len(columns)])
-        return scores
+        return scores.clamp(*OPEN)
 
     def best(self, hidden: Any, k: int) -> tuple[Tensor, Tensor]:
         """Columns and scores (rows, k) of the k highest labels of each row, highest first.
@@ -75,7 +82,7 @@ class Head(nn.Module):
         parts = (slice(start, start + chunk) for start in range(0, len(weight), chunk))
         logits = ((part.start, nn.functional.linear(hidden, weight[part], bias[part])) for part in parts)
         values, columns = best_labels(logits, k)
-        return columns, torch.sigmoid(values.float())
+        return columns, torch.sigmoid(values.float()).clamp(*OPEN)
 
     def _groups_first(self, scores: Tensor) -> Tensor:
         """The scores with 1 added to the highest label of each exclusive group."""

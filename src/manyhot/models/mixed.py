@@ -89,6 +89,13 @@ class MixedPreparation(Preparation):
         beside = _side_by_side(self.columns, inputs.frame, self.factor)
         return SparseRows(csr_array(hstack([words, beside], format="csr", dtype=np.float32)))
 
+    def held_out(self, rows: Any, fold: NDArray[np.integer[Any]]) -> SparseRows:
+        """The words as texts are held out, the columns beside them as they are."""
+        terms = len(self.words.terms)
+        words = self.words.held_out(SparseRows(csr_array(rows.matrix[:, :terms])), fold).matrix
+        beside = [words, rows.matrix[:, terms:]]
+        return SparseRows(csr_array(hstack(beside, format="csr", dtype=np.float32)))
+
     def to_state(self) -> tuple[dict[str, Any], Arrays]:
         """The options and columns as JSON; vocabulary and weights as arrays."""
         words, arrays = self.words.to_state()

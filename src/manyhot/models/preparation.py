@@ -43,6 +43,15 @@ class Preparation(ABC):
             InputError: the inputs lack what was fitted on.
         """
 
+    def held_out(self, rows: Prepared, fold: NDArray[np.integer[Any]]) -> Prepared:  # noqa: ARG002
+        """The training rows as new rows would look to a preparation that was fitted without their fold.
+
+        Args:
+            rows: of the training inputs, prepared.
+            fold: (rows,) number of each row's fold.
+        """
+        return rows
+
     @abstractmethod
     def to_state(self) -> tuple[dict[str, Any], Arrays]:
         """(JSON-able config, arrays) that `from_state` takes."""

@@ -31,6 +31,7 @@ class TfidfPreparation(Preparation):
         analyzer: "word" (two or more letters or digits), "char", or "char_wb" (within words).
         ngrams: shortest and longest n-gram.
         sublinear: False takes the count itself as first factor.
+        min_rows: a term of the vocabulary is in so many training rows at least; of no use once fitted.
     """
 
     name: ClassVar[str] = "tfidf"
@@ -41,6 +42,7 @@ class TfidfPreparation(Preparation):
     analyzer: str = "word"
     ngrams: tuple[int, int] = (1, 2)
     sublinear: bool = True
+    min_rows: int = 1
 
     @property
     def shape(self) -> InputShape:
@@ -92,7 +94,8 @@ class TfidfPreparation(Preparation):
         except ValueError as error:  # its own checks of a vocabulary that came out empty
             raise InputError(f"no term is in {vectorizer.min_df} texts or more: lower min_rows") from error
         terms = tuple(str(term) for term in vectorizer.get_feature_names_out())
-        return cls(terms, vectorizer.idf_.astype(np.float64), analyzer, (ngrams[0], ngrams[1]), sublinear)
+        own = (analyzer, (ngrams[0], ngrams[1]), sublinear, vectorizer.min_df)
+        return cls(terms, vectorizer.idf_.astype(np.float64), *own)
 
     @cached_property
     def _vectorizer(self) -> Any:
@@ -111,6 +114,27 @@ class TfidfPreparation(Preparation):
     def prepare(self, inputs: Any) -> SparseRows:
         """TF-IDF rows; a text without a known term is a row of zeros."""
         return SparseRows(_rows(self._vectorizer, inputs.values, len(self.terms)))
+
+    def held_out(self, rows: Any, fold: NDArray[np.integer[Any]]) -> SparseRows:
+        """Rows without the terms that too few rows of the other folds have, at length 1 again.
+
+        A new row has none of the terms that only it would bring. A training row has, the vocabulary was made
+        of it, and by their share of its length it would score lower than new rows do.
+        """
+        matrix = rows.matrix
+        own = fold[np.repeat(np.arange(len(rows)), np.diff(matrix.indptr))]
+        rows_with = np.bincount(matrix.indices, minlength=matrix.shape[1])
+        kept = np.empty(matrix.nnz, np.bool_)
+        for number in np.unique(fold):
+            cells = own == number
+            inside = np.bincount(matrix.indices[cells], minlength=matrix.shape[1])
+            kept[cells] = (rows_with - inside >= self.min_rows)[matrix.indices[cells]]
+        known = matrix.copy()
+        known.data[~kept] = 0
+        known.eliminate_zeros()
+        lengths = np.sqrt(known.power(2).sum(axis=1))
+        known.data /= np.repeat(lengths, np.diff(known.indptr))
+        return SparseRows(known)
 
     def to_state(self) -> tuple[dict[str, Any], Arrays]:
         """The options; vocabulary and weights as arrays."""

@@ -24,9 +24,10 @@ class DataRead:
 
 @dataclass(frozen=True)
 class RowsParted:
-    """It is settled which rows train, which tune the cuts, which judge."""
+    """It is settled which rows train, which tune the cuts (`how` says it where none do), which judge."""
 
     parts: Parts
+    how: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,16 @@ class BaselineKnown:
 
 @dataclass(frozen=True)
 class ModelBuilt:
-    """The model, untrained, its bias at the prior; `rows` train it, positives by `weights`."""
+    """The model, untrained, its bias at the prior.
+
+    Its training takes `rows` rows, whose positives have the `weights`; `why` tells of an unusual way.
+    """
 
     model: "Model"
     rows: int
     loss: str
     weights: str | None = None
-
-
-@dataclass(frozen=True)
-class FoldBegan:
-    """One of the models that score rows which they were not trained on begins its training."""
-
-    fold: int
-    folds: int
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,15 +82,7 @@ class RunWritten:
 
 
 OwnEvent: TypeAlias = (
-    DataRead
-    | RowsParted
-    | Doubted
-    | BaselineKnown
-    | MemoryPlanned
-    | ModelBuilt
-    | FoldBegan
-    | CutsTuned
-    | RunWritten
+    DataRead | RowsParted | Doubted | BaselineKnown | MemoryPlanned | ModelBuilt | CutsTuned | RunWritten
 )
 Event: TypeAlias = "OwnEvent | TrainEvent"
 Listener: TypeAlias = Callable[[Event], None]

@@ -1,7 +1,9 @@
 """The main job, to be read from top to bottom: data -> parts -> model -> cuts -> results -> folder."""
 
+import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +11,11 @@ from manyhot.bundle import Origin, Predictor
 from manyhot.bundle.atomic import telling_disk_errors
 from manyhot.data import Table
 from manyhot.data.keys import row_keys
-from manyhot.errors import ManyhotWarning, RunError
+from manyhot.errors import ManyhotError, ManyhotWarning, RunError, TrainingError
 from manyhot.labels import Targets
 from manyhot.metrics import Result, evaluate
 from manyhot.models import WIDE
+from manyhot.runs.checks import check_goals, check_recipe
 from manyhot.runs.digest import digest_of
 from manyhot.runs.doubts import doubts, repeated
 from manyhot.runs.events import (
@@ -24,22 +27,15 @@ from manyhot.runs.events import (
     RowsParted,
     RunWritten,
 )
-from manyhot.runs.learn import (
-    Learned,
-    at_half,
-    hard,
-    learn_out_of_fold,
-    learn_with_validation,
-    learns_out_of_fold,
-)
+from manyhot.runs.learn import Learned, at_half, hard, is_solved, learn
 from manyhot.runs.memory import plan_memory, require_memory
 from manyhot.runs.parts import FRACTIONS, Parts, parts_of
-from manyhot.runs.plan import Plan, claim, read_plan
+from manyhot.runs.plan import TUNED_FOR, Plan, claim, read_plan, require_free
 from manyhot.runs.progress import progress_where_seen
 from manyhot.runs.recipe import Recipe, training_options
 from manyhot.runs.run import CHECKPOINTS, Made, Run, load, usual_metrics
 from manyhot.runs.seen import SeenRows
-from manyhot.runs.source import is_embedded, open_data, require_labels
+from manyhot.runs.source import is_embedded, open_data, require_learnable
 from manyhot.runs.write import write_run
 
 if TYPE_CHECKING:
@@ -70,8 +66,10 @@ def fit(
 ) -> Run:
     """Train a model, tune its cuts, and measure it on test rows beside a predictor that has learned nothing.
 
-    Parts that the data names are honoured; missing ones are cut from the training rows, stratified. The cuts
-    are tuned on rows that the model was not trained on, and never on test rows.
+    Parts that the data names are honoured; missing ones are cut from the training rows, stratified: of data
+    that names none, validation and test rows. The cuts are tuned on rows that the model was not trained on,
+    and never on test rows: on validation rows, and for a model that is solved on all training rows, each
+    scored by a model that has not seen it.
 
     Args:
         data: a path, the name of an embedded data set, a `Table`, or rows in memory: a list of texts or image
@@ -87,10 +85,11 @@ def fit(
         preparation: "auto", or a name such as "tfidf" or "hashed".
         preparation_options: of the preparation, such as {"size": 64} for images.
         loss: a name in `manyhot.losses.LOSSES`, with arguments if need be ("bce(smoothing=0.1)"), a class or
-            an instance. "auto" is bce, save for linear models of texts and sparse rows with no training
-            option given: these are solved exactly, with the squared hinge.
+            an instance. "auto" is bce, save for linear models of texts and sparse rows where nothing is said
+            of epochs: these are solved exactly, with the squared hinge.
         pos_weight: "balanced", "sqrt", "effective" or {label: weight}; of the positives in the loss.
-        goal: what the cuts are tuned for, as in "f1_micro", "exact" or "precision >= 0.9".
+        goal: what the cuts are tuned for, as in "f1_micro", "hamming" or "precision >= 0.9"; or a goal for
+            each label by name, with "*" for the rest.
         fractions: share of train, valid and test rows where the data does not say.
         seed: of split, weights, and the order of rows; the same seed gives the same run.
         on_event: told what happens; None draws a progress bar where standard error is a terminal.
@@ -100,6 +99,7 @@ def fit(
         InputError: the data cannot be used; the message names file and line.
         OptionError: an option outside its range.
         RunError: `out` is taken, the disk is full, or the run to go on with is another one.
+        TrainingError: the training came to numbers that are not finite before it had learned anything.
         KeyboardInterrupt: Ctrl-C; with `out`, what was trained is kept and `resume` goes on from there.
 
     Example:
@@ -117,8 +117,13 @@ def fit(
     return _fit(data, labels, dict(read or {}), recipe, out, resume, on_event)
 
 
-def resume(folder: str | Path, *, on_event: Listener | None = None) -> Run:
+def resume(folder: str | Path, *, goal: Any = None, on_event: Listener | None = None) -> Run:
     """Go on with the unfinished run in a folder, as if nothing had happened.
+
+    Args:
+        folder: of the run.
+        goal: to tune the cuts for, where it is another than the run was begun with.
+        on_event: as for `fit`.
 
     Raises:
         RunError: there is none, it was begun with values or objects that only Python knows, or the data has
@@ -134,9 +139,8 @@ def resume(folder: str | Path, *, on_event: Listener | None = None) -> Run:
             f"{folder} was begun from Python with values in memory: call fit(..., out={str(folder)!r}, "
             "resume=True) with the same arguments"
         )
-    return fit(
-        plan.data, plan.labels, out=folder, resume=True, read=plan.read, on_event=on_event, **plan.options
-    )
+    options = plan.options if goal is None else {**plan.options, TUNED_FOR: goal}
+    return fit(plan.data, plan.labels, out=folder, resume=True, read=plan.read, on_event=on_event, **options)
 
 
 def _fit(
@@ -148,50 +152,66 @@ def _fit(
     resume: bool,
     tell: Listener,
 ) -> Run:
+    check_recipe(recipe)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        require_free(folder)
     table = open_data(data, labels, **read)
     tell(DataRead(table))
-    require_labels(table)
-    out_of_fold = learns_out_of_fold(table, recipe)
-    parts = parts_of(table, recipe.fractions, recipe.seed, cut_valid=not out_of_fold)
-    tell(RowsParted(parts))
+    require_learnable(table)
+    check_goals(recipe.goal, table.space)
+    solved = is_solved(table, recipe)
+    parts = parts_of(table, recipe.fractions, recipe.seed, cut_valid=not solved)
+    tell(RowsParted(parts, "the cuts are tuned out of fold" if solved and not len(parts.valid) else ""))
     keys = row_keys(table)
     seen = SeenRows.of(keys, parts)
     _tell_doubts(table, parts, seen, tell)
-    train, valid, test = (table.take(rows) for rows in (parts.train, parts.valid, parts.test))
+    train, test = table.take(parts.train), table.take(parts.test)
     tell(BaselineKnown(_result(train, test, None, Targets.negative(len(test), len(table.space)))))
 
     digest = digest_of(table, keys)
-    folder, checkpoints = None, None
-    if out is not None:
-        folder = Path(out)
-        checkpoints = folder / CHECKPOINTS
+    if folder is not None:
         plan = _plan(data, labels, read, recipe, digest, parts.digest(table.row_ids))
         with telling_disk_errors(folder):
             claim(folder, plan, resume)
-
     if len(table.space) >= WIDE:
         memory, recipe = plan_memory(train, parts.sizes, recipe)
         tell(MemoryPlanned(memory))
         require_memory(memory)
-    if out_of_fold:
-        learned = learn_out_of_fold(train, recipe, checkpoints, tell)
-    else:
-        learned = learn_with_validation(train, valid, recipe, checkpoints, tell)
-
-    scores = learned.model.kept_scores(test.inputs, learned.rule.least_scores)
-    origin = _origin(data, table, recipe, parts, digest, learned)
-    made = Made(origin, learned.history, learned.tuned, learned.scores, test, scores, seen)
-    run = Run(
-        Predictor(learned.model, learned.rule, schema=table.schema, origin=origin),
-        _result(train, test, scores, learned.rule.decide(scores)),
-        _result(train, test, scores, at_half(table.space).decide(scores)),
-        folder=folder,
-        made=made,
-    )
-    if folder is not None:
-        write_run(run, folder, made)
-        tell(RunWritten(folder))
+    checkpoints = None if folder is None else folder / CHECKPOINTS
+    with _rescuing(folder):
+        learned = learn(table, parts, recipe, checkpoints, tell)
+        scores = learned.model.kept_scores(test.inputs, learned.rule.least_scores)
+        origin = _origin(data, table, recipe, parts, digest, learned)
+        made = Made(origin, learned.history, learned.tuned, learned.scores, test, scores, seen)
+        run = Run(
+            Predictor(learned.model, learned.rule, schema=table.schema, origin=origin),
+            _result(train, test, scores, learned.rule.decide(scores)),
+            _result(train, test, scores, at_half(table.space).decide(scores)),
+            folder=folder,
+            made=made,
+        )
+        if folder is not None:
+            write_run(run, folder, made)
+            tell(RunWritten(folder))
     return run
+
+
+@contextmanager
+def _rescuing(folder: Path | None) -> Iterator[None]:
+    """Where something fails after the training say how to go on; free the folder if nothing was learned."""
+    try:
+        yield
+    except TrainingError:
+        if folder is not None:
+            shutil.rmtree(folder / CHECKPOINTS)
+        raise
+    except ManyhotError as error:
+        if folder is not None and any((folder / CHECKPOINTS).glob("*.safetensors")):
+            error.add_note(
+                f"what was trained is kept: go on with `manyhot fit --resume {folder}`; --goal may be another"
+            )
+        raise
 
 
 def _tell_doubts(table: Table, parts: Parts, seen: SeenRows, tell: Listener) -> None:
@@ -243,5 +263,5 @@ def _origin(data: Any, table: Table, recipe: Recipe, parts: Parts, digest: str, 
             "digest": parts.digest(table.row_ids),
             "cuts": learned.how,
         },
-        options=learned.history.options.to_dict(),
+        options=learned.options,
     )

@@ -1,13 +1,11 @@
 """From training rows to a model with tuned cuts, by one of two ways.
 
-With validation rows: they choose the best epoch, and the cuts are tuned on their scores. Out of fold, for
-linear models, which train fast: each row is scored by a model that has not seen it, so that the cuts are
-tuned on all training rows and the final model learns from all of them too.
-
-Where nothing else was asked for, a linear model of sparse rows is not trained in epochs but solved.
+Trained in epochs: validation rows choose the best epoch, and the cuts are tuned on their scores. Solved, as a
+linear model of sparse rows is where nothing else was asked for: each training row is scored by a model that
+has not seen it, so that the cuts are tuned on all of them, and on validation rows where there are any.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +13,17 @@ import numpy as np
 
 from manyhot.data import Table, folds
 from manyhot.decide import Cuts, Decision, GroupChoice, rule_for
+from manyhot.errors import TrainingError
 from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 from manyhot.losses import label_weights, losses_for
 from manyhot.losses.weighting import summary
 from manyhot.models import WIDE, Model, best_of, stacked
 from manyhot.models.model import DEFAULT_ENCODER
 from manyhot.models.text import MAX_TERMS
-from manyhot.runs.events import CutsTuned, FoldBegan, Listener, ModelBuilt
-from manyhot.runs.recipe import Recipe
-from manyhot.train import History, Solved, TrainOptions, solve_linear, train
+from manyhot.runs.events import CutsTuned, Listener, ModelBuilt
+from manyhot.runs.parts import Parts
+from manyhot.runs.recipe import Recipe, given_options
+from manyhot.train import History, Solved, solve_linear, train
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +36,14 @@ LINEAR_WEIGHTS = 2**28
 """A linear model of a wide label space has a weight for each feature and label: 1 GB of them at most."""
 
 MOST_CELLS = 200_000_000
-"""Scores of all training rows are held at once; beyond so many cells, validation rows tune the cuts."""
+"""A solved model holds the scores of all rows at once; beyond so many cells it is trained instead."""
+
+OF_EPOCHS = ("epochs", "batch_size", "accumulate", "optimizer", "learning_rate", "weight_decay", "momentum",
+             "schedule", "warmup", "clip", "average")  # fmt: skip
+"""Training options that say how to go about epochs: with one of them a model is trained, not solved."""
+
+OF_TRAINING_ONLY = ("head", "precision", "monitor", "cuts", "patience", "augment", "device")
+"""Training options that a model can do without that is solved."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Learned:
         model: trained.
         history: of its training.
         loss: what was minimised.
+        options: how, JSON-able.
         rule: fitted.
         how: how the rows were scored that the rule was fitted on, in words.
         tuned: these rows.
@@ -56,29 +64,49 @@ class Learned:
     model: Model
     history: History
     loss: str
+    options: dict[str, Any]
     rule: Decision
     how: str
     tuned: Table
     scores: ScoreMatrix
 
 
-def learns_out_of_fold(table: Table, recipe: Recipe) -> bool:
-    """Whether the cuts will be tuned out of fold: linear model, no validation rows given, scores that fit."""
-    given = len(table.where("valid")) > 0
-    return _is_linear(table, recipe) and not given and len(table) * len(table.space) <= MOST_CELLS
-
-
 def is_solved(table: Table, recipe: Recipe) -> bool:
-    """Whether the minimum is found directly: linear, sparse rows, independent labels, no option given."""
-    return (
-        recipe.loss == AUTO
-        and recipe.training == TrainOptions(seed=recipe.seed)
-        and table.inputs.kind in ("sparse", "text", "mixed")
-        and _is_linear(table, recipe)
-        and not table.space.groups
-        and not table.targets.is_soft
-        and len(table) * len(table.space) <= MOST_CELLS
-    )
+    """Whether the minimum is found directly."""
+    return _is_linear(table, recipe) and not _why_trained(table, recipe)
+
+
+def how_learned(table: Table, recipe: Recipe) -> str:
+    """What there is to say of the way a linear model of sparse rows is learned; "" where all is as usual."""
+    if not _is_linear(table, recipe):
+        return ""
+    if reason := _why_trained(table, recipe):
+        return f"trained in epochs, not solved at once, because {reason}"
+    unused = [name for name in given_options(recipe.training) if name in OF_TRAINING_ONLY]
+    if recipe.training.device == "cpu":  # where it is solved anyway
+        unused.remove("device")
+    return f"solved, not trained in epochs: {', '.join(unused)} without effect" if unused else ""
+
+
+def _is_linear(table: Table, recipe: Recipe) -> bool:
+    """Whether it is a linear model of sparse rows."""
+    return table.inputs.kind in ("sparse", "text", "mixed") and encoder_for(table, recipe) == "linear"
+
+
+def _why_trained(table: Table, recipe: Recipe) -> str:
+    """Why a linear model of sparse rows cannot be solved, or should not; "" where it is."""
+    asked = [name for name in given_options(recipe.training) if name in OF_EPOCHS]
+    if recipe.loss != AUTO:
+        asked.append("loss")
+    if asked:
+        return f"{', '.join(asked)} {'was' if len(asked) == 1 else 'were'} given"
+    if table.space.groups:
+        return "some labels exclude each other"
+    if table.targets.is_soft:
+        return "some labels are likelihoods"
+    if len(table) * len(table.space) > MOST_CELLS:
+        return f"{len(table):,} rows with {len(table.space):,} labels are too many scores to hold at once"
+    return ""
 
 
 def encoder_for(table: Table, recipe: Recipe) -> "str | nn.Module":
@@ -97,50 +125,31 @@ def most_features(table: Table, recipe: Recipe) -> int:
     return recipe.preparation_options.get("max_terms") or MAX_TERMS
 
 
-def _is_linear(table: Table, recipe: Recipe) -> bool:
-    return encoder_for(table, recipe) == "linear"
+def learn(table: Table, parts: Parts, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> Learned:
+    """A model of the training rows, its cuts tuned on rows that it was not trained on.
 
-
-def learn_with_validation(
-    rows: Table, valid: Table, recipe: Recipe, checkpoints: Path | None, tell: Listener
-) -> Learned:
-    """Train on `rows`, stop and tune the cuts by `valid`."""
-    if is_solved(rows, recipe):
+    Raises:
+        KeyboardInterrupt: Ctrl-C; what was trained is in `checkpoints`.
+        TrainingError: the training came to numbers that are not finite in its first epoch.
+    """
+    rows, valid = table.take(parts.train), table.take(parts.valid)
+    if is_solved(table, recipe):
         model, solved = _solved(rows, recipe, tell)
-        history, loss = solved.history, SOLVED_LOSS
-    else:
-        model, history, loss = _trained(rows, valid, recipe, checkpoints, tell)
-    scores = model.kept_scores(valid.inputs)
-    how = f"on {len(valid):,} validation rows"
-    rule = _tuned(valid, scores, recipe, how, tell)
-    return Learned(model, history, loss, rule, how, valid, scores)
-
-
-def learn_out_of_fold(rows: Table, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> Learned:
-    """Train on all rows, and tune the cuts on scores that models trained on the other folds gave them."""
-    if is_solved(rows, recipe):
-        model, solved = _solved(rows, recipe, tell)
-        history, loss, scores = solved.history, SOLVED_LOSS, solved.out_of_fold
+        history, loss, options = solved.history, SOLVED_LOSS, solved.options
+        scores, tuned = solved.out_of_fold, rows
         scores = best_of(scores) if model.is_wide else scores
+        how = f"out of fold on {len(rows):,} training rows"
+        if len(valid):
+            scores = stacked([scores, model.kept_scores(valid.inputs)])
+            tuned = table.take(np.concatenate([parts.train, parts.valid]))
+            how += f" and on {len(valid):,} validation rows"
     else:
-        model, history, loss = _trained(rows, None, recipe, checkpoints, tell)
-        scores = _scored_by_folds(rows, recipe, checkpoints, tell)
-    how = f"out of fold on {len(rows):,} training rows"
-    rule = _tuned(rows, scores, recipe, how, tell)
-    return Learned(model, history, loss, rule, how, rows, scores)
-
-
-def _scored_by_folds(rows: Table, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> ScoreMatrix:
-    scores, places = [], []
-    parts = folds(rows.targets, FOLDS, groups=rows.group, seed=recipe.seed)
-    alone = replace(recipe, fitted=None)  # the rows of a fold are not to be seen by its preparation either
-    for number, (inside, outside) in enumerate(parts):
-        tell(FoldBegan(number + 1, FOLDS))
-        own = None if checkpoints is None else checkpoints / f"fold-{number + 1}"
-        fold_model, _, _ = _trained(rows.take(inside), None, alone, own, _only_interrupts)
-        scores.append(fold_model.kept_scores(rows.take(outside).inputs))
-        places.append(outside)
-    return stacked(scores)[np.argsort(np.concatenate(places))]
+        model, history, loss = _trained(rows, valid, recipe, checkpoints, how_learned(table, recipe), tell)
+        assert history.options is not None
+        options, scores, tuned = history.options.to_dict(), model.kept_scores(valid.inputs), valid
+        how = f"on {len(valid):,} validation rows"
+    rule = _tuned(tuned, scores, recipe, how, tell)
+    return Learned(model, history, loss, options, rule, how, tuned, scores)
 
 
 def at_half(space: LabelSpace) -> Decision:
@@ -159,7 +168,7 @@ def hard(targets: Targets) -> Targets:
 def _solved(rows: Table, recipe: Recipe, tell: Listener) -> tuple[Model, Solved]:
     """A model for these rows, and their scores by models that have not seen them."""
     model = model_for(rows, recipe)
-    tell(ModelBuilt(model, len(rows), SOLVED_LOSS, weights_told(rows, recipe)))
+    tell(ModelBuilt(model, len(rows), SOLVED_LOSS, weights_told(rows, recipe), how_learned(rows, recipe)))
     fold = np.empty(len(rows), np.int64)
     for number, (_, outside) in enumerate(folds(rows.targets, FOLDS, groups=rows.group, seed=recipe.seed)):
         fold[outside] = number
@@ -173,22 +182,18 @@ def _solved(rows: Table, recipe: Recipe, tell: Listener) -> tuple[Model, Solved]
 
 
 def _trained(
-    rows: Table, valid: Table | None, recipe: Recipe, checkpoints: Path | None, tell: Listener
+    rows: Table, valid: Table, recipe: Recipe, checkpoints: Path | None, why: str, tell: Listener
 ) -> tuple[Model, History, str]:
-    """A model for these rows, trained, and the loss that it was trained with.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; what was trained is in `checkpoints`.
-    """
-    model = model_for(rows, recipe)
+    """A model for these rows, trained, and the loss that it was trained with."""
     loss, spec = loss_for(rows, recipe)
-    tell(ModelBuilt(model, len(rows), str(spec), weights_told(rows, recipe)))
+    model = model_for(rows, recipe)
+    tell(ModelBuilt(model, len(rows), str(spec), weights_told(rows, recipe), why))
     history = train(
         model,
         rows.inputs,
         rows.targets,
-        None if valid is None else valid.inputs,
-        None if valid is None else valid.targets,
+        valid.inputs,
+        valid.targets,
         loss=loss,
         options=recipe.training,
         checkpoints=checkpoints,
@@ -196,6 +201,9 @@ def _trained(
     )
     if history.ending == "interrupted":
         raise KeyboardInterrupt
+    if history.ending == "diverged" and not history.best_epoch:
+        found = next(finding for finding in history.diagnoses if finding.name == "not_finite")
+        raise TrainingError(f"nothing was learned: {found.finding}: {found.mend}")
     return model, history, str(spec)
 
 
@@ -235,7 +243,3 @@ def _tuned(rows: Table, scores: ScoreMatrix, recipe: Recipe, how: str, tell: Lis
     )
     tell(CutsTuned(str(getattr(recipe.goal, "name", recipe.goal)), len(rows), how))
     return rule
-
-
-def _only_interrupts(event: Any) -> None:
-    """Folds tell nothing of their own; what they would say, the final model has said."""

@@ -103,13 +103,14 @@ def plan_memory(rows: Table, sizes: Mapping[str, int], recipe: Recipe) -> tuple[
 
     Args:
         rows: training rows.
-        sizes: number of rows by part; without validation rows the cuts are tuned on the training rows.
+        sizes: number of rows by part; the cuts of a solved model are tuned on the training rows too.
         recipe: of the fit.
     """
     model = model_for(rows, recipe, head_device="meta")
     options = recipe.training.resolved(model, len(rows))
     solved = is_solved(rows, recipe)
     head, why = ("solved", None) if solved else head_for(options.head, model, loss_for(rows, recipe)[0])
+    tuned = sizes["valid"] + (sizes["train"] if solved else 0)
     batch, labels = min(options.batch_size or len(rows), len(rows)), len(rows.space)
     shape = _Shape(
         weights=sum(p.numel() for p in model.parameters()),
@@ -119,10 +120,10 @@ def plan_memory(rows: Table, sizes: Mapping[str, int], recipe: Recipe) -> tuple[
         hidden=_activations(model),
         prepared=_prepared_bytes(model, rows, sum(sizes.values())),
         rows=len(rows),
-        tuned=sizes["valid"] or sizes["train"],
+        tuned=tuned,
         test=sizes["test"],
         labels=labels,
-        places=_places(rows, sizes["valid"] or sizes["train"]),
+        places=_places(rows, tuned),
     )
     wide = labels >= WIDE
     process = process_bytes() - sum(p.nbytes for p in model.encoder.parameters())  # these are weights, below
@@ -221,13 +222,13 @@ def _training(shape: _Shape, process: int, options: TrainOptions, wide: bool) ->
 
 
 def _solving(shape: _Shape, process: int) -> dict[str, int]:
-    """Scores out of fold are made whole; weights are copied into the model."""
+    """Scores out of fold are made whole, of texts in two forms; weights are copied into the model."""
     return {
         "this process": process,
         "code loaded later": LOADED_LATER,
-        "prepared rows": shape.prepared,
+        "prepared rows": shape.prepared * 3,
         "weights": shape.weights * FLOAT * 2,
-        "scores out of fold": shape.scores(shape.rows, wide=False) * 3,
+        "scores out of fold": shape.scores(shape.rows, wide=False) * 4,
     }
 
 

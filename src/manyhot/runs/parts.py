@@ -70,21 +70,18 @@ def parts_of(
         fractions: share of train, valid and test; where the data names some parts, a missing one takes its
             share of the training rows.
         seed: of ties.
-        cut_valid: cut validation rows where the data names none; else they stay with the training rows.
+        cut_valid: cut validation rows where the data names other parts only; else they stay with the training
+            rows. Of data that names no part they are always cut.
 
     Raises:
         InputError: no training rows, or too few rows to part.
-        OptionError: fractions that are not three positive numbers.
+        OptionError: see `shares_of`.
     """
-    if len(fractions) != 3 or min(fractions) <= 0:
-        raise OptionError(
-            f"fractions must be three positive shares, train, valid and test, got {tuple(fractions)}"
-        )
-    shares = np.asarray(fractions, np.float64) / sum(fractions)
+    shares = shares_of(fractions)
     given = {name: table.where(name) for name in PARTS}
     missing = [name for name in PARTS if not len(given[name])]
     if len(missing) == len(PARTS):
-        given["train"] = np.arange(len(table))
+        given["train"], cut_valid = np.arange(len(table)), True
     elif "train" in missing:
         raise InputError(
             f"the data has rows to {' and '.join(sorted(set(PARTS) - set(missing)))} but none to train"
@@ -99,6 +96,19 @@ def parts_of(
     if "train" not in missing:
         how = f"{' and '.join(wanted)} taken from train, {how}"
     return Parts(**(given | rows), how=how, impossible=impossible)
+
+
+def shares_of(fractions: Sequence[float]) -> NDArray[np.float64]:
+    """Shares of train, valid and test rows, together 1.
+
+    Raises:
+        OptionError: these are not three positive numbers.
+    """
+    if len(fractions) != 3 or min(fractions) <= 0:
+        raise OptionError(
+            f"fractions must be three positive shares, train, valid and test, got {tuple(fractions)}"
+        )
+    return np.asarray(fractions, np.float64) / sum(fractions)
 
 
 def _parted(

@@ -1,5 +1,6 @@
 """`checkpoints/plan.json`: what an unfinished run was asked to do, so that it can go on after a kill."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from manyhot.errors import RunError
 from manyhot.runs.run import CHECKPOINTS
 
 NAME = "plan.json"
+TUNED_FOR = "goal"
+"""The option that may be another when a run is gone on with: the cuts come after all training."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,10 +51,36 @@ def read_plan(folder: Path) -> Plan | None:
     path = folder / CHECKPOINTS / NAME
     try:
         return msgspec.json.decode(path.read_bytes(), type=Plan)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except msgspec.DecodeError as error:
         raise RunError(f"{path} is damaged ({error}): delete {folder} and fit again") from error
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a folder that cannot become a run, or go on with one.
+
+    Raises:
+        RunError: it holds a finished run or anything else, is a file, or cannot be written.
+    """
+    if (folder / MANIFEST).exists():
+        raise RunError(f"{folder} holds a finished run already: choose another folder, or delete that one")
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file: choose another name for the run folder")
+    if (
+        read_plan(folder) is None
+        and folder.exists()
+        and any(_is_somebodys(path) for path in folder.rglob("*"))
+    ):
+        raise RunError(f"{folder} is not empty and not a run: choose a new folder for the run")
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise RunError(f"{folder} cannot be made: {above} is no folder that may be written")
+
+
+def _is_somebodys(path: Path) -> bool:
+    """Whether a file is more than what a process leaves that was killed before it trained."""
+    return path.is_file() and not (path.name.startswith(".") and path.suffix == ".part")
 
 
 def claim(folder: Path, plan: Plan, resume: bool) -> None:
@@ -63,13 +92,8 @@ def claim(folder: Path, plan: Plan, resume: bool) -> None:
     Raises:
         RunError: the folder is taken, or its unfinished run is another one.
     """
-    if (folder / MANIFEST).exists():
-        raise RunError(f"{folder} holds a finished run already: choose another folder, or delete that one")
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file: choose another name for the run folder")
+    require_free(folder)
     before = read_plan(folder)
-    if before is None and folder.exists() and any(folder.iterdir()):
-        raise RunError(f"{folder} is not empty and not a run: choose a new folder for the run")
     if before is not None and any(folder.glob(f"{CHECKPOINTS}/**/*.safetensors")):
         _require_same(folder, before, plan, resume)
     plan.write(folder)
@@ -85,9 +109,9 @@ def _require_same(folder: Path, before: Plan, plan: Plan, resume: bool) -> None:
         )
     if before.data_digest != plan.data_digest:
         raise RunError(f"{folder} was begun on other data, or the data has changed: fit into a new folder")
-    if before.parts_digest != plan.parts_digest or before.options != plan.options:
-        ours, theirs = plan.options or {}, before.options or {}
-        changed = [name for name in ours if ours.get(name) != theirs.get(name)]
+    ours, theirs = plan.options or {}, before.options or {}
+    changed = [name for name in ours if ours[name] != theirs.get(name) and name != TUNED_FOR]
+    if before.parts_digest != plan.parts_digest or changed:
         raise RunError(
             f"{folder} was begun with other options ({', '.join(changed) or 'another split'}): "
             "resume with the same ones, or fit into a new folder"

@@ -11,11 +11,11 @@ import numpy as np
 
 from manyhot.data import Table
 from manyhot.labels import LabelSpace
-from manyhot.runs.learn import FOLDS, is_solved, learns_out_of_fold, loss_for, model_for
+from manyhot.runs.learn import FOLDS, is_solved, loss_for, model_for
 from manyhot.runs.memory import MemoryPlan, plan_memory
 from manyhot.runs.parts import FRACTIONS, parts_of
 from manyhot.runs.recipe import Recipe, training_options
-from manyhot.runs.source import open_data, require_labels
+from manyhot.runs.source import open_data, require_learnable
 from manyhot.train import StepDone, solve_linear, train
 
 STEPS = 6
@@ -55,21 +55,20 @@ def plan_fit(
         OptionError: an option outside its range.
     """
     table = open_data(data, labels, **dict(read or {}))
-    require_labels(table)
+    require_learnable(table)
     own = {name: options.pop(name) for name in UNASKED if name in options}
     training = training_options(options, seed)
     recipe = Recipe(**{**UNASKED, **own}, goal=None, seed=seed, training=training)
-    parts = parts_of(table, recipe.fractions, seed, cut_valid=not learns_out_of_fold(table, recipe))
+    parts = parts_of(table, recipe.fractions, seed, cut_valid=not is_solved(table, recipe))
     rows = table.take(parts.train)
     plan, recipe = plan_memory(rows, parts.sizes, recipe)
-    return plan, minutes_to_train(table, rows, recipe, plan)
+    return plan, minutes_to_train(rows, recipe, plan)
 
 
-def minutes_to_train(table: Table, rows: Table, recipe: Recipe, plan: MemoryPlan) -> float:
+def minutes_to_train(rows: Table, recipe: Recipe, plan: MemoryPlan) -> float:
     """Minutes that the training takes if no patience ends it; cuts, metrics and files are not in it.
 
     Args:
-        table: all rows, by which `fit` decides how the cuts are tuned.
         rows: training rows.
         recipe: with the preparation fitted.
         plan: of the fit.
@@ -82,8 +81,7 @@ def minutes_to_train(table: Table, rows: Table, recipe: Recipe, plan: MemoryPlan
         slope = (step - _step_seconds(rows, recipe, plan, narrow)) / (broad - narrow)
         step += max(0.0, slope) * (plan.labels - broad)
     steps = max(1, len(rows) // plan.batch_size) * (plan.epochs or 1)
-    trainings = FOLDS if learns_out_of_fold(table, recipe) else 1  # and each fold's without its own rows
-    return step * steps * trainings / 60
+    return step * steps / 60
 
 
 def _step_seconds(rows: Table, recipe: Recipe, plan: MemoryPlan, labels: int) -> float:

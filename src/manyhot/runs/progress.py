@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from manyhot.runs.events import Event, FoldBegan, Listener
+from manyhot.runs.events import Event, Listener
 from manyhot.train import Began, Ended, EpochDone, EpochRecord, StepDone
 
 
@@ -44,9 +44,6 @@ class TrainingBar:
             )
         elif isinstance(event, EpochDone) and self.task is not None:
             self.progress.update(self.task, figures=figures(event.record))
-        elif isinstance(event, FoldBegan):
-            self._end()
-            self._draw(f"fold {event.fold}/{event.folds}", event.fold - 1, event.folds)
         elif isinstance(event, Ended):
             self._end()
 

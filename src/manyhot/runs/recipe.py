@@ -74,3 +74,11 @@ def training_options(options: Mapping[str, Any], seed: int) -> "TrainOptions":
         return msgspec.convert({**options, "seed": seed}, TrainOptions)
     except msgspec.ValidationError as error:
         raise OptionError(f"training option: {error}") from error
+
+
+def given_options(options: "TrainOptions") -> list[str]:
+    """Names of the training options that are not left as they are by themselves."""
+    from manyhot.train import TrainOptions
+
+    usual = TrainOptions(seed=options.seed)
+    return [name for name in usual.__struct_fields__ if getattr(options, name) != getattr(usual, name)]

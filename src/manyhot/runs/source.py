@@ -53,12 +53,16 @@ def is_embedded(data: Any) -> bool:
     return data in DATASETS or data.startswith("openml:")
 
 
-def require_labels(table: Table) -> None:
-    """Raise `InputError` where no row has a label."""
+def require_learnable(table: Table) -> None:
+    """Raise `InputError` where no row has a label, or there is nothing to learn from."""
+    if table.inputs.kind == "sparse" and not table.inputs.names:
+        raise InputError(
+            "there are no features, only labels: of the extreme-classification repository lay the features "
+            "(*_X_Xf.txt) beside the labels (*_X_Y.txt)"
+        )
     if not table.targets.label_counts().any():
         raise InputError(
-            f"none of the {len(table):,} rows has a label: name the column that holds them with --labels "
-            "(labels=...)"
+            f"none of the {len(table):,} rows has a label: name the column that holds them with labels=..."
         )
 
 

@@ -1,21 +1,32 @@
 """What is wrong with scores, in a sentence, and what mends it."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
+from scipy.stats import rankdata
 
 from manyhot._typing import FloatArray
-from manyhot.labels import Targets
+from manyhot.labels import ScoreMatrix, Targets
 
 MOST_CELLS = 1_000_000
 """Scores are looked at in evenly spaced rows, so that no more cells than this are sorted."""
+
+LEAST_ABOVE_CHANCE = 0.03
+"""Area under the curve above one half, on average, from which on a ranking is one; two standard errors are
+none either."""
+
+LARGEST_ERROR = 0.03
+"""Standard error of that average by chance, up to which it says anything."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
     """A finding.
 
     Args:
-        name: under_the_cut, prior, saturated, all_ones or not_finite.
+        name: under_the_cut, prior, unranked, saturated, all_ones or not_finite.
         finding: what is so, with the numbers.
         mend: what to do about it.
     """
@@ -25,25 +36,27 @@ class Diagnosis(msgspec.Struct, frozen=True):
     mend: str
 
 
-def diagnose(scores: FloatArray, targets: Targets, cut: float = 0.5) -> list[Diagnosis]:
+def diagnose(scores: ScoreMatrix, targets: Targets, cut: float = 0.5) -> list[Diagnosis]:
     """Everything that these scores show.
 
     Args:
-        scores: (rows, labels) in [0, 1].
+        scores: (rows, labels) in [0, 1] of rows that were not trained on; absent cells of a CSR are 0.
         targets: (rows, labels); unknown cells are left out.
         cut: what a label's score has to reach to be decided, before anything is tuned.
     """
-    picked = spread_rows(*scores.shape)
-    scores, truth = scores[picked], targets.rows(picked).to_dense()
+    picked = spread_rows(*targets.shape)
+    some: Any = scores[picked]
+    scores, truth = some.toarray() if issparse(some) else some, targets.rows(picked).to_dense()
     known = ~np.isnan(truth)
     if not known.any():
         return []
     flat_scores, positive = scores[known], truth[known] >= 0.5
+    share = np.where(known, truth, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     found = [
-        _prior(scores, truth),
+        _prior(scores, share) or _unranked(scores, truth),
         _all_ones(flat_scores, positive, cut),
         _saturated(flat_scores, positive),
-        _under_the_cut(flat_scores, positive, cut),
+        _under_the_cut(flat_scores, positive, np.broadcast_to(share, known.shape)[known], cut),
     ]
     return [finding for finding in found if finding is not None]
 
@@ -55,17 +68,16 @@ def not_finite(what: str, step: int) -> Diagnosis:
         what: "loss", "logits" or "gradient".
         step: of the optimiser, from 1.
     """
+    verb = "were" if what == "logits" else "was"
     return Diagnosis(
         "not_finite",
-        f"the {what} of step {step} was not finite; the weights are those of the best epoch before it",
+        f"the {what} of step {step} {verb} not finite; the weights are those of the best epoch before it",
         "lower the learning rate, clip the gradient (clip=1), and look for NaN or huge values in the inputs",
     )
 
 
-def _prior(scores: FloatArray, truth: FloatArray) -> Diagnosis | None:
+def _prior(scores: FloatArray, share: FloatArray) -> Diagnosis | None:
     """Every row scores about the same, where a score that knew the answer would vary by sqrt(p (1 - p))."""
-    known = ~np.isnan(truth)
-    share = np.where(known, truth, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     possible = np.sqrt(share * (1 - share))
     varied = possible > 0
     if len(scores) < 2 or not np.any(varied):
@@ -77,6 +89,32 @@ def _prior(scores: FloatArray, truth: FloatArray) -> Diagnosis | None:
         "prior",
         "all rows score about each label's share in the training rows: nothing was learned",
         "raise the learning rate or the epochs, and check that inputs and labels belong to the same rows",
+    )
+
+
+def _unranked(scores: FloatArray, truth: FloatArray) -> Diagnosis | None:
+    """Rows with a label score hardly higher than rows without it, as far as there are enough of both to say so.
+
+    The labels' areas under the curve are averaged by the inverse of their variance under chance, which is
+    that of the Mann-Whitney statistic.
+    """
+    above, weight = 0.0, 0.0
+    for column in range(truth.shape[1]):
+        known = ~np.isnan(truth[:, column])
+        positive = truth[known, column] >= 0.5
+        some, others = int(positive.sum()), int((~positive).sum())
+        if some and others:
+            ranks = rankdata(scores[known, column])[positive].sum()
+            certainty = 12 * some * others / (some + others + 1)
+            above += certainty * ((ranks - some * (some + 1) / 2) / (some * others) - 0.5)
+            weight += certainty
+    if weight < 1 / LARGEST_ERROR**2 or above / weight > max(LEAST_ABOVE_CHANCE, 2 / np.sqrt(weight)):
+        return None
+    return Diagnosis(
+        "unranked",
+        f"held-out rows with a label score hardly higher than those without it (AUC {0.5 + above / weight:.2f}): "
+        "nothing was learned that holds for new rows",
+        "check that inputs and labels belong to the same rows; no loss and no cut mends it",
     )
 
 
@@ -103,17 +141,24 @@ def _saturated(scores: FloatArray, positive: NDArray[np.bool_]) -> Diagnosis | N
     )
 
 
-def _under_the_cut(scores: FloatArray, positive: NDArray[np.bool_], cut: float) -> Diagnosis | None:
-    """The best cut decides far better than the usual one, which is so high that most positives are missed."""
+def _under_the_cut(
+    scores: FloatArray, positive: NDArray[np.bool_], share: FloatArray, cut: float
+) -> Diagnosis | None:
+    """The best cut decides far better than the usual one, which is so high that most positives are missed.
+
+    And far better than with each label's share as its score, or it is a model that has learned nothing.
+    """
     if not positive.any():
         return None
     order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(positive[order])
-    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + positive.sum())
-    best = int(f1.argmax())
+    f1 = _micro_f1(positive[order])
+    best, learned_nothing = (
+        int(f1.argmax()),
+        float(_micro_f1(positive[np.argsort(-share, kind="stable")]).max()),
+    )
     decided = int((scores >= cut).sum())
     at_cut = float(f1[decided - 1]) if decided else 0.0
-    if decided > 0.6 * positive.sum() or f1[best] < at_cut + 0.1:
+    if decided > 0.6 * positive.sum() or f1[best] < max(at_cut, learned_nothing) + 0.1:
         return None
     return Diagnosis(
         "under_the_cut",
@@ -121,6 +166,12 @@ def _under_the_cut(scores: FloatArray, positive: NDArray[np.bool_], cut: float) 
         f"{f1[best]:.2f} at {scores[order[best]]:.3f}",
         "tune the cuts on validation rows; no training is needed",
     )
+
+
+def _micro_f1(positive: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Of the first, the first two, ... cells decided, in this order."""
+    hits = np.cumsum(positive)
+    return 2 * hits / (np.arange(1, len(hits) + 1) + hits[-1])
 
 
 def spread_rows(rows: int, labels: int) -> NDArray[np.int64]:

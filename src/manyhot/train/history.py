@@ -40,7 +40,7 @@ class History(msgspec.Struct, kw_only=True):
     """The story of one training.
 
     Args:
-        options: as they were used, nothing left open.
+        options: as they were used, nothing left open; None where a model was solved, not trained.
         records: one an epoch.
         ending: why it stopped; None while it runs.
         best_epoch: whose weights the model has in the end.
@@ -48,7 +48,7 @@ class History(msgspec.Struct, kw_only=True):
         diagnoses: what was noticed, each with its mend.
     """
 
-    options: TrainOptions
+    options: TrainOptions | None
     records: list[EpochRecord] = []
     ending: Ending | None = None
     best_epoch: int = 0

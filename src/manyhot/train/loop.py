@@ -16,7 +16,7 @@ from manyhot.labels import Targets
 from manyhot.losses import MultiLabelLoss, losses_for
 from manyhot.models import Augmentation, Batch, Model, Prepared
 from manyhot.train.average import WeightAverage
-from manyhot.train.diagnosis import not_finite
+from manyhot.train.diagnosis import Diagnosis, not_finite
 from manyhot.train.events import Began, Diagnosed, Ended, EpochDone, Listener, StepDone, nobody
 from manyhot.train.fused import head_for
 from manyhot.train.history import Ending, EpochRecord, History
@@ -131,6 +131,7 @@ class Loop:
     on_event: Listener
     augmentation: Augmentation | None = field(init=False)
     scale: int = field(init=False)
+    _told: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.augmentation = Augmentation() if self.options.augment else None
@@ -139,7 +140,9 @@ class Loop:
     @property
     def options(self) -> TrainOptions:
         """As they are used, nothing left open."""
-        return self.state.history.options
+        options = self.state.history.options
+        assert options is not None
+        return options
 
     def run(self) -> None:
         """Epochs until there is a reason to stop; then say how it ended, diagnose and save."""
@@ -298,7 +301,7 @@ class Loop:
             history.best_value = value
         if state.epoch in LOOK_AT:
             for finding in self.monitor.diagnose(state.model, scores):
-                self.on_event(Diagnosed(finding))
+                self._tell(finding)
         return loss, values, better or not history.records
 
     def _diagnose_best(self) -> None:
@@ -309,9 +312,14 @@ class Loop:
         for finding in self.monitor.diagnose(self.state.model, scores):
             self._diagnosed(finding)
 
-    def _diagnosed(self, finding: Any) -> None:
+    def _diagnosed(self, finding: Diagnosis) -> None:
         self.state.history.diagnoses.append(finding)
-        self.on_event(Diagnosed(finding))
+        self._tell(finding)
+
+    def _tell(self, finding: Diagnosis) -> None:
+        if finding.name not in self._told:
+            self._told.add(finding.name)
+            self.on_event(Diagnosed(finding))
 
     def _save(self) -> None:
         self.state.lap()

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from manyhot import _check
+from manyhot.errors import OptionError
 from manyhot.models import Linear, Model
 from manyhot.train.fused import HEADS
 from manyhot.train.optimizers import OPTIMIZERS
@@ -90,7 +91,7 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def resolved(self, model: Model, rows: int) -> "TrainOptions":
         """The same options with every open one chosen for this model and number of training rows."""
-        device = _device(self.device)
+        device = device_named(self.device)
         chosen = defaults(model, rows, self.optimizer)
         given = {name: getattr(self, name) for name in chosen if getattr(self, name) is not None}
         precision = _precision(self.precision, model, torch.device(device))
@@ -112,17 +113,21 @@ def defaults(model: Model, rows: int, optimizer: str | None = None) -> dict[str,
     if form == "image":
         chosen = _choice(epochs=75, batch_size=32, weight_decay=1e-4, augment=True)
     elif form == "sparse" and isinstance(model.encoder, Linear):
-        return _linear_of_sparse_rows(model, optimizer)
+        return _linear_of_sparse_rows(model, rows, optimizer)
     elif form == "sparse":
         chosen = _choice(epochs=15, batch_size=128, weight_decay=1e-2, patience=4)
     else:
-        batch = 32 if rows < 2000 else 64 if rows < 20_000 else 256
-        chosen = _choice(epochs=60, batch_size=batch, weight_decay=1e-2, patience=12)
+        chosen = _choice(epochs=60, batch_size=_batch(rows), weight_decay=1e-2, patience=12)
     name = optimizer or "adamw"
     return chosen | {"optimizer": name, "learning_rate": 1e-3 * OPTIMIZERS[name].rate}
 
 
-def _linear_of_sparse_rows(model: Model, optimizer: str | None) -> dict[str, Any]:
+def _batch(rows: int) -> int:
+    """Few rows want small batches: else a few epochs are a handful of steps."""
+    return 32 if rows < 2000 else 64 if rows < 20_000 else 256
+
+
+def _linear_of_sparse_rows(model: Model, rows: int, optimizer: str | None) -> dict[str, Any]:
     """Plain gradient steps, as long as the rows allow.
 
     Adaptive steps are as long for a word that occurs once as for a common one, and so learn the training
@@ -130,7 +135,7 @@ def _linear_of_sparse_rows(model: Model, optimizer: str | None) -> dict[str, Any
     """
     name = optimizer or "sgd"
     rate = 30.0 / model.preparation.energy if name == "sgd" else 0.03 * OPTIMIZERS[name].rate
-    chosen = _choice(epochs=20, batch_size=256, weight_decay=0.0, patience=5)
+    chosen = _choice(epochs=20, batch_size=_batch(rows), weight_decay=0.0, patience=5)
     return chosen | {"optimizer": name, "learning_rate": rate}
 
 
@@ -147,9 +152,19 @@ def _choice(
     }
 
 
-def _device(name: str) -> str:
+def device_named(name: str) -> str:
+    """The device that an option means, tried.
+
+    Raises:
+        OptionError: no device has this name, or it cannot be used here.
+    """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # as many kinds as there are devices
+        reason = str(error).split("\n")[0]
+        raise OptionError(f"device {name} cannot be used here ({reason}): take the device cpu") from None
     return name
 
 

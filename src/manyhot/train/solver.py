@@ -9,25 +9,30 @@ the head's sigmoid gives probabilities.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
 from scipy.special import expit
 
 from manyhot._typing import FloatArray, IntArray
+from manyhot.data.index import shape_of
 from manyhot.errors import OptionError
 from manyhot.labels import Targets
 from manyhot.models import Model, SparseRows
 from manyhot.models.encoders import Linear
-from manyhot.train.events import Ended, nobody
+from manyhot.train.diagnosis import diagnose
+from manyhot.train.events import Diagnosed, Ended, nobody
 from manyhot.train.history import EpochRecord, History
-from manyhot.train.options import TrainOptions
+
+if TYPE_CHECKING:
+    from manyhot.kernels.linear_solver import Problem
 
 TOLERANCE = 0.01
 PASSES = 100
-FOLD_PASSES = 2  # from the solution for all rows
+FOLD_PASSES = 8  # from the solution for all rows
 SCALE_CELLS = 2_000_000  # scale and shift are two numbers; so many cells tell them to three digits
 NEWTON_STEPS = 50
 
@@ -37,12 +42,14 @@ class Solved:
     """What became of it; the model holds the weights.
 
     Attributes:
-        history: one record, whose epochs are the passes over the rows.
+        history: one record, whose epochs are the passes over the rows, and what the held-out scores show.
         out_of_fold: (rows, labels) scores in [0, 1], each by a model that has not seen the row.
+        options: what was solved and how, JSON-able.
     """
 
     history: History
     out_of_fold: FloatArray
+    options: dict[str, Any]
 
 
 def solve_linear(
@@ -66,12 +73,12 @@ def solve_linear(
         positive_weight: (labels,) of the cost of positive cells; 1 by default.
         strength: inverse regularisation for rows of length 1; divided by the mean squared length of the rows.
         seed: of the order of rows.
-        on_event: told when it has ended.
+        on_event: told what the held-out scores show, and when it has ended.
 
     Raises:
         OptionError: another kind of model or targets.
     """
-    from manyhot.kernels.linear_solver import Effort, Problem, solve
+    from manyhot.kernels.linear_solver import Effort, solve
 
     rows = model.prepare(inputs)
     if not isinstance(model.encoder, Linear) or not isinstance(rows, SparseRows) or model.space.groups:
@@ -81,32 +88,69 @@ def solve_linear(
     if targets.is_soft:
         raise OptionError("soft targets have no squared hinge: train the model with the loss bce")
     started = time.perf_counter()
-    width = targets.width
-    problem = Problem(
-        features=rows.matrix,
-        positive=targets.positives,
-        hidden=targets.unknown,
-        row_weight=np.ones(len(targets)),
-        positive_weight=np.ones(width)
-        if positive_weight is None
-        else np.asarray(positive_weight, np.float64),
-        bias=1.0,
-        loss="squared_hinge",
-    )
     squared = float(np.square(rows.matrix.data, dtype=np.float64).sum()) / max(1, len(rows))
-    (found,) = solve(
-        problem, [strength / (squared or 1.0)], Effort(TOLERANCE, PASSES, FOLD_PASSES, seed), fold
-    )
+    problem, fold = _problem(model, rows, targets, fold, positive_weight)
+    effort = Effort(TOLERANCE, PASSES, FOLD_PASSES, seed)
+    (found,) = solve(problem, [strength / (squared or 1.0)], effort, fold)
     assert found.out_of_fold is not None
-    scale, shift = platt(found.out_of_fold, targets, seed)
+    margins = found.out_of_fold[-len(rows) :]
+    scale, shift = platt(margins, targets, seed)
     with torch.no_grad():
         model.head.layer.weight.copy_(torch.from_numpy(found.weights) * scale)
         model.head.layer.bias.copy_(torch.from_numpy(found.intercepts) * scale + shift)
-    left_out = expit(found.out_of_fold * np.float32(scale) + np.float32(shift))
+    left_out = expit(margins * np.float32(scale) + np.float32(shift))
     passes = int(found.passes.max(initial=0))
-    history = _history(model, len(targets), passes, time.perf_counter() - started, seed)
+    history = _history(len(targets), passes, time.perf_counter() - started)
+    for finding in diagnose(left_out, targets):
+        history.diagnoses.append(finding)
+        on_event(Diagnosed(finding))
     on_event(Ended(history))
-    return Solved(history, left_out)
+    options = {
+        "solved": "squared hinge, dual coordinate descent",
+        "strength": strength,
+        "passes": passes,
+        "folds": int(fold.max()) + 1,
+    }
+    return Solved(history, left_out, options)
+
+
+def _problem(
+    model: Model, rows: SparseRows, targets: Targets, fold: IntArray, weight: NDArray[np.floating[Any]] | None
+) -> "tuple[Problem, IntArray]":
+    """What is to be solved, and the fold of each of its rows.
+
+    Where held-out rows look otherwise than training rows, they follow these once more with no weight: they
+    take no part in the solution, but are scored by the models of the other folds.
+    """
+    from manyhot.kernels.linear_solver import Problem
+
+    features, positives, hidden = rows.matrix, targets.positives, targets.unknown
+    row_weight = np.ones(len(rows))
+    apart: Any = model.preparation.held_out(rows, fold)
+    if apart is not rows:
+        features = csr_array(vstack([features, apart.matrix], format="csr"))
+        positives = _with_empty_rows(positives)
+        hidden = None if hidden is None else _with_empty_rows(hidden)
+        row_weight = np.concatenate([row_weight, np.zeros(len(rows))])
+        fold = np.concatenate([fold, fold])
+    positive_weight = np.ones(targets.width) if weight is None else np.asarray(weight, np.float64)
+    problem = Problem(
+        features=features,
+        positive=positives,
+        hidden=hidden,
+        row_weight=row_weight,
+        positive_weight=positive_weight,
+        bias=1.0,
+        loss="squared_hinge",
+    )
+    return problem, fold
+
+
+def _with_empty_rows(matrix: csr_array) -> csr_array:
+    """The matrix, and as many rows again without a cell."""
+    starts = np.concatenate([matrix.indptr, np.full(len(matrix.indptr) - 1, matrix.indptr[-1])])
+    height, width = shape_of(matrix)
+    return csr_array((matrix.data, matrix.indices, starts), shape=(2 * height, width))
 
 
 def platt(margins: FloatArray, targets: Targets, seed: int = 0) -> tuple[float, float]:
@@ -142,8 +186,7 @@ def platt(margins: FloatArray, targets: Targets, seed: int = 0) -> tuple[float, 
     return scale, shift
 
 
-def _history(model: Model, rows: int, passes: int, seconds: float, seed: int) -> History:
-    options = TrainOptions(seed=seed).resolved(model, rows)
+def _history(rows: int, passes: int, seconds: float) -> History:
     record = EpochRecord(
         epoch=passes,
         step=passes * rows,
@@ -154,4 +197,4 @@ def _history(model: Model, rows: int, passes: int, seconds: float, seed: int) ->
         metrics={},
         best=True,
     )
-    return History(options=options, records=[record], ending="finished", best_epoch=passes)
+    return History(options=None, records=[record], ending="finished", best_epoch=passes)
