@@ -232,7 +232,8 @@ def test_a_data_set_written_as_a_file_reads_back(manyhot, tmp_path, name, file):
 def test_images_are_written_as_a_folder(manyhot, tmp_path):
     result = manyhot("datasets", "glyphs", "--limit", "30", "--out", "glyphs")
     assert result.exit_code == 0, result.output
-    table = mh.read(tmp_path / "glyphs" / "labels.csv", space=tmp_path / "glyphs" / "space.json")
+    table = mh.read(tmp_path / "glyphs")
+    assert len(table.space.groups) == 2
     assert len(table) == len(list((tmp_path / "glyphs").glob("*.png")))
     assert table.inputs.kind == "image"
     again = manyhot("datasets", "glyphs", "--limit", "30", "--out", "glyphs")

@@ -134,7 +134,8 @@ def test_a_full_disk_on_standard_output_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("python", "typed"),
     [
-        ("say labels=[...] with names", "say --labels with names"),
+        ("say labels=... with names", "say --labels with names"),
+        ("or labels=[...] for one 0/1 column a label", "or --labels A,B for one 0/1 column a label"),
         ("or labels='column' for one", "or --labels column for one"),
         ("say unknown='-1' if", "say --unknown -1 if"),
         ("say split='' if it", "say --split '' if it"),

@@ -237,3 +237,45 @@ def test_label_columns_with_an_unknown_code_are_found(tmp_path, code):
     assert table.space.names == ("a", "b")
     assert table.targets.label_counts().tolist() == [15, 10]
     assert table.targets.known_counts().tolist() == [30, 20]
+
+
+def test_where_most_rows_are_bad_it_stops(tmp_path):
+    lines = ['{"text": "some words", "labels": ["a"]}'] * 3
+    few = write(tmp_path / "few.jsonl", "\n".join([*lines, "oops", "oops", "oops"]))
+    assert len(read(few).notes.skipped) == 3
+    many = write(tmp_path / "many.jsonl", "\n".join([*lines, *["oops"] * 4]))
+    with pytest.raises(InputError, match=r"many.jsonl: 4 of 7 rows cannot be used, the first: many.jsonl:4:"):
+        read(many)
+
+
+def test_a_text_as_long_as_a_file_is_told(tmp_path):
+    path = write(tmp_path / "a.csv", f'text,labels\nsome words here,a\n"{"x " * 600_000}",b\n')
+    assert read(path).notes.warnings[-1] == (
+        "1 text has more than 1,000,000 characters, that of row 3 1,200,000: is a quote left open?"
+    )
+
+
+def test_a_mulan_label_list_names_the_arff_file(tmp_path):
+    path = write(tmp_path / "yeast.xml", '<?xml version="1.0"?>\n<labels><label name="a"/></labels>\n')
+    write(tmp_path / "yeast-train.arff", "@relation x")
+    with pytest.raises(
+        InputError, match=r"label list of a Mulan data set .* name the ARFF .*yeast-train.arff"
+    ):
+        read(path)
+    with pytest.raises(InputError, match=r"page.html holds XML or HTML"):
+        read(write(tmp_path / "page.html", "<html><body>a,b</body></html>"))
+
+
+def test_a_folder_without_a_name_of_its_own_is_told_by_its_name(tmp_path, monkeypatch):
+    for name in ("a.csv", "b.csv"):
+        write(tmp_path / name, "text,labels\nsome words,a\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf"^{tmp_path.name} holds several data files"):
+        read(".")
+
+
+def test_label_columns_with_minus_one_get_the_option_named(tmp_path):
+    rows = "".join(f"{row / 7:.3f},{[0, 1, -1][row % 3]},{row % 2}\n" for row in range(30))
+    with pytest.raises(InputError, match=r"no label column .* where -1 in 'a' stands .* say unknown='-1'"):
+        read(write(tmp_path / "a.csv", f"x,a,b\n{rows}"))
+    assert read(tmp_path / "a.csv", unknown="-1").space.names == ("a", "b")

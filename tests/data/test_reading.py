@@ -24,6 +24,9 @@ def names(table):
     return [[table.space.names[column] for column in row] for row in table.targets.to_index_lists()]
 
 
+GOOD_LABELS = "text,labels\nfirst text here,a\nsecond text here,b\n"
+
+
 def test_csv_with_quotes_newlines_and_a_row_without_labels(tmp_path):
     table = read(write(tmp_path / "a.csv", CSV))
     assert table.inputs.values == ["one, two", "three", 'say "hi"\nthere']
@@ -352,3 +355,46 @@ def test_lists_in_json_lines_whatever_the_labels_hold(tmp_path):
     known = table.targets.assume_negative().to_index_lists()
     assert [{table.space.names[column] for column in row} for row in known] == expected
     assert table.targets.known_mask().all(axis=1).tolist() == [True, True, False, *[True] * 5]
+
+
+def test_every_text_that_says_so_by_its_name_is_read(tmp_path):
+    rows = "".join(
+        f'{{"title": "a title of row {row} here", "body": "the long body of row {row}, longer", '
+        f'"body_again": "the long body of row {row}, longer still", "labels": ["{"ab"[row % 2]}"]}}\n'
+        for row in range(12)
+    )
+    table = read(write(tmp_path / "a.jsonl", rows))
+    assert table.schema.text == ("title", "body")
+    assert table.inputs.values[3] == "a title of row 3 here\nthe long body of row 3, longer"
+    assert "text in 'title' + 'body'" in table.notes.sentence
+    assert "not used: 'body_again'" in table.notes.sentence
+
+
+def test_short_or_repeated_cells_are_no_text_beside_the_text(tmp_path):
+    rows = "".join(f"Mr,news,the long body of row {row} again,{'ab'[row % 2]}\n" for row in range(12))
+    assert read(write(tmp_path / "a.csv", f"title,summary,body,labels\n{rows}")).schema.text == ("body",)
+
+
+def test_a_label_space_beside_the_data_is_used_and_said(tmp_path):
+    space = LabelSpace(("b", "a", "c"), groups=(Group("g", ("b", "a")),))
+    path = write(tmp_path / "a.csv", GOOD_LABELS)
+    write(tmp_path / "space.json", space.to_json())
+    for table in (read(path), read(tmp_path)):
+        assert table.space == space
+        assert "the label space is that of space.json (1 exclusive group)" in table.notes.warnings
+    assert read(path, space=LabelSpace(("a", "b"))).space.names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"planets": ["mars"]}', "space.json beside the data is no label space and is not used: "),
+        (LabelSpace(("a", "c")).to_json(), "space.json beside the data lacks 'b' and is not used; space="),
+    ],
+)
+def test_another_file_of_that_name_is_said_and_not_used(tmp_path, content, told):
+    path = write(tmp_path / "a.csv", GOOD_LABELS)
+    write(tmp_path / "space.json", content)
+    table = read(path)
+    assert table.space.names == ("a", "b")
+    assert any(note.startswith(told) for note in table.notes.warnings)

@@ -49,9 +49,9 @@ def test_comments_queries_and_odd_numbers(tmp_path):
 
 
 def test_malformed_lines_are_skipped_and_named(tmp_path):
-    text = "1 1:1\nx 1:1\n1 1:one\n1 one:1\n1,-2 1:1\n2 2:2\n"
+    text = "1 1:1\nx 1:1\n1 1:one\n1 one:1\n1,-2 1:1\n2 2:2\n1 1:2\n1 1:3\n"
     table = read(write(tmp_path / "a.svm", text))
-    assert len(table) == 2
+    assert len(table) == 4
     assert list(map(str, table.notes.skipped)) == [
         "a.svm:2: label 'x' is not a whole number",
         "a.svm:3: value 'one' of feature 1 is not a number",

@@ -57,10 +57,10 @@ def test_smallervgg_has_the_weights_of_the_published_network():
 
 
 def test_smallervgg_refuses_what_is_no_image():
-    with pytest.raises(
-        OptionError, match="smallervgg reads images of at least 12 pixels a side, got dense input"
-    ):
+    with pytest.raises(OptionError, match="the encoder smallervgg reads images only: take linear or mlp"):
         ENCODERS["smallervgg"](SHAPES["dense"])
+    with pytest.raises(OptionError, match="12 pixels a side or more, these are made 5 wide: raise the image"):
+        ENCODERS["smallervgg"](InputShape("image", 5))
 
 
 @pytest.mark.parametrize("hidden", [[], [8, 0]])

@@ -6,7 +6,7 @@ import pytest
 from manyhot.data import Table, Texts
 from manyhot.errors import InputError, OptionError
 from manyhot.labels import LabelSpace, Targets
-from manyhot.runs.parts import parts_of
+from manyhot.runs.parts import parts_of, require_rows
 
 SPACE = LabelSpace(("a", "b"))
 
@@ -89,3 +89,9 @@ def test_too_few_rows_and_no_training_rows_are_told():
         parts_of(table_of(rows=2))
     with pytest.raises(InputError, match="has rows to test and valid but none to train"):
         parts_of(table_of("ev"))
+
+
+def test_fewer_rows_than_any_fit_can_do_with_are_refused():
+    require_rows(parts_of(table_of(rows=15), (5, 5, 5)))
+    with pytest.raises(InputError, match=r"rows to train: 4, wanted 5 at least: train 4 \| valid 4"):
+        require_rows(parts_of(table_of(rows=12), (4, 4, 4)))

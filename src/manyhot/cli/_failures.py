@@ -100,7 +100,9 @@ def spoken(message: str) -> str:
 
 def _as_option(found: "re.Match[str]") -> str:
     name, value = found["name"].replace("_", "-"), found["value"]
-    if value in ("", "True", "...", "[...]"):
+    if value == "[...]":
+        return f"--{name} A,B"
+    if value in ("", "True", "..."):
         return f"--{name}"
     return f"--{name} {shlex.quote(value[1:-1])}"
 

@@ -92,7 +92,7 @@ def existing(path: str | Path) -> Path:
         )
     path = Path(path).expanduser()
     if path.exists():
-        return path
+        return path if path.name not in ("", "..") else path.resolve()  # "." has no name to be told by
     folder = path.parent
     if not folder.is_dir():
         raise InputError(f"{path}: no such file, and no folder {folder} either: check the path")
@@ -182,6 +182,8 @@ def layout_of(path: Path, head: bytes) -> tuple[FileLayout, str | None]:
             "libsvm, fastText, "
             "extreme-classification text, a folder or zip of images"
         )
+    if inside is None and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        raise InputError(_no_markup(path, head))
     if named in ("parquet", "zip", "arff"):
         raise InputError(f"{path.name} is named {suffix} but is not {named}: check how it was written")
     text_layout = inside or "delimited"
@@ -198,6 +200,16 @@ def layout_of(path: Path, head: bytes) -> tuple[FileLayout, str | None]:
     if suffix == ".txt" and text_layout == "delimited" and b"\t" not in head:
         return "text", None
     return text_layout, None
+
+
+def _no_markup(path: Path, head: bytes) -> str:
+    if b"<labels" not in head:
+        return f"{path.name} holds XML or HTML, which manyhot does not read: save it as CSV or JSONL"
+    beside = sorted(file.name for file in path.parent.glob("*.arff*"))
+    return (
+        f"{path.name} is the label list of a Mulan data set and holds no rows: name the ARFF file that it "
+        f"belongs to{f' ({shown(beside, 3)})' if beside else ''}, it is found beside it"
+    )
 
 
 def _layout_of_content(head: bytes) -> FileLayout | None:

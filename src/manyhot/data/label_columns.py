@@ -124,6 +124,9 @@ def _binary_columns(
         last = max((free.index(name) for name in others), default=-1)
         binary = [name for name in free[last + 1 :] if name in binary]
     ways = "say labels='column' for one column of label sets, or labels=[...] for one 0/1 column a label"
+    coded = [name for name in free if name not in binary and is_binary(frame[name], "-1")]
+    if coded and wishes.unknown is None:
+        ways += f"; where -1 in {listed(coded, 3)} stands for not annotated, say unknown='-1' too"
     if not binary or (len(binary) == 1 and not has_input):
         raise InputError(f"{path.name}: no label column found among {listed(frame.columns)}: {ways}")
     if not others and not has_input:

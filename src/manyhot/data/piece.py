@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from manyhot.data.frames import count, listed
 from manyhot.data.inputs import Columns, Inputs, Mixed, SparseColumns, Texts
 from manyhot.data.marks import Marks, in_order
-from manyhot.data.table import PARTS, BadRow, Notes, Schema, Table
+from manyhot.data.table import NO_IMAGE, PARTS, BadRow, Notes, Schema, Table
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.labels.unicode_forms import composed, lookalikes
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+LONG_TEXT = 1_000_000
+"""Characters beyond which a text is told: a quote that is not closed makes one of many rows."""
 
 
 @dataclass
@@ -97,8 +101,9 @@ def join(
     if all(piece.group is not None for piece in pieces):
         group = np.concatenate([piece.group for piece in pieces if piece.group is not None])
     skipped = tuple(row for piece in pieces for row in piece.skipped)
+    _check_skipped(skipped, len(inputs), title)
     _check(targets, space, title, warnings)
-    warnings += _input_warnings(inputs)
+    warnings += _input_warnings(inputs) + _long_texts(inputs, row_ids)
     sentence = _sentence(title, first, inputs, targets, space, part, skipped, group is not None)
     notes = Notes(sentence, skipped, tuple(warnings), strange)
     return Table(inputs, targets, space, part, group, row_ids, first.schema, notes)
@@ -155,6 +160,16 @@ def _ids(piece: Piece, several: bool) -> NDArray[np.str_]:
     return np.char.add(f"{piece.name}:", piece.row_ids)
 
 
+def _check_skipped(skipped: Sequence[BadRow], kept: int, title: str) -> None:
+    """A few bad rows are left out; where most are bad, the file is not what it was taken for."""
+    bad = [row for row in skipped if row.why != NO_IMAGE]
+    if len(bad) > kept:
+        raise InputError(
+            f"{title}: {len(bad):,} of {len(bad) + kept:,} rows cannot be used, the first: {bad[0]}: mend "
+            "the file, or say layout=... if it was taken for another one"
+        )
+
+
 def _check(targets: Targets, space: LabelSpace, title: str, warnings: list[str]) -> None:
     counts = targets.label_counts()
     if not counts.any():
@@ -184,6 +199,21 @@ def _input_warnings(inputs: Inputs) -> list[str]:
     if isinstance(inputs, SparseColumns) and not inputs.names:
         return ["there are no features, only labels: fine for studying the labels, not for training"]
     return []
+
+
+def _long_texts(inputs: Inputs, row_ids: NDArray[np.str_]) -> list[str]:
+    if not isinstance(inputs, Texts):
+        return []
+    lengths = np.fromiter(map(len, inputs.values), np.int64, len(inputs))
+    long = int((lengths > LONG_TEXT).sum())
+    if not long:
+        return []
+    row = int(lengths.argmax())
+    what = count(long, "text has", "texts have")
+    return [
+        f"{what} more than {LONG_TEXT:,} characters, that of row {row_ids[row]} {lengths[row]:,}: is a quote "
+        "left open?"
+    ]
 
 
 def _column_warnings(inputs: Columns) -> list[str]:

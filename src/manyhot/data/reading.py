@@ -6,6 +6,7 @@ from pathlib import Path
 from manyhot._check import one_of
 from manyhot.data import arff, fasttext, libsvm, tabular, trees, xmc
 from manyhot.data.files import bare_name, existing, head_of, layout_of, shown
+from manyhot.data.frames import count, listed
 from manyhot.data.label_columns import Wishes
 from manyhot.data.piece import Piece, join
 from manyhot.data.roles import PART_WORDS, Roles
@@ -15,7 +16,8 @@ from manyhot.errors import InputError
 from manyhot.labels import LabelSpace
 
 # files that lie beside data and are none
-COMPANIONS = ("meta.json", "hierarchy.csv", "sha256sums", "dataset_infos.json")
+SPACE_FILE = "space.json"
+COMPANIONS = (SPACE_FILE, "meta.json", "hierarchy.csv", "sha256sums", "dataset_infos.json")
 COMPANION_SUFFIXES = (".md", ".xml", ".yaml", ".yml", ".toml", ".html", ".pdf", ".rst", ".bib", ".py", ".log")
 DATA_SUFFIXES = (".parquet", ".pq", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".arff", ".svm", ".libsvm",
                  ".svmlight", ".txt", ".json")  # fmt: skip
@@ -75,7 +77,8 @@ def read(
         split: the column that says train, valid or test, "" for none; with split files, the number of the
             split to take.
         group: the column whose equal values must stay in one part.
-        space: the label space, or its JSON or YAML file; by default the labels that occur, sorted.
+        space: the label space, or its JSON or YAML file; by default `space.json` in or beside the data, else
+            the labels that occur, sorted.
         layout: "csv", "jsonl", "parquet", "arff", "libsvm", "fasttext", "xmc" or "images", when sniffing
         errs.
         xml: the Mulan file that names the labels of an ARFF file; by default the one beside it.
@@ -131,7 +134,38 @@ def read(
     pieces = [reader.read(file) for file, _ in files]
     if splits:
         give_parts(pieces[0], splits, split)
+    if space is None:
+        space = _space_beside(path, pieces)
     return join(pieces, [part for _, part in files], title, space)
+
+
+def _space_beside(path: Path, pieces: Sequence[Piece]) -> LabelSpace | None:
+    """The label space in `space.json` in or beside the data, where it knows all labels that the data has."""
+    file = (path if path.is_dir() else path.parent) / SPACE_FILE
+    if not file.is_file():
+        return None
+    try:
+        space = LabelSpace.read(file)
+    except InputError as error:
+        pieces[0].warnings.append(f"{SPACE_FILE} beside the data is no label space and is not used: {error}")
+        return None
+    strange = sorted({name for piece in pieces for name in piece.marks.names if name not in space})
+    if strange:
+        pieces[0].warnings.append(
+            f"{SPACE_FILE} beside the data lacks {listed(strange, 3)} and is not used; space=... uses it"
+        )
+        return None
+    pieces[0].warnings.append(f"the label space is that of {SPACE_FILE} ({_about(space)})")
+    return space
+
+
+def _about(space: LabelSpace) -> str:
+    told = [
+        count(len(space.groups), "exclusive group", "exclusive groups"),
+        count(len(space.parents), "label with parents", "labels with parents"),
+        count(len(space.rules), "rule", "rules"),
+    ]
+    return ", ".join(part for part in told if not part.startswith("0 ")) or "names only"
 
 
 class _Reader:

@@ -81,7 +81,9 @@ def assign(
     if not (image or text or features):
         image = _take(free, _sniff_image(frame, free, path, images_given))
     if not (image or text or features):
-        text = tuple(filter(None, [_take(free, _sniff_text(frame, free))]))
+        text = _sniff_texts(frame, free)
+        for name in text:
+            _take(free, name)
         features = _beside_text(frame, free, layout) if text else []
     if image:
         schema = Schema(layout=layout, kind="image", image=image, id=identity)
@@ -272,6 +274,18 @@ def _sniff_text(frame: "pl.DataFrame", free: list[str]) -> str | None:
     if named and (named[0].lower() != "title" or named[0] == best):
         return named[0]
     return best if best is not None and _like_text(frame[best]) else None
+
+
+def _sniff_texts(frame: "pl.DataFrame", free: list[str]) -> tuple[str, ...]:
+    """The text column, and those beside it whose name and cells say that they are texts too.
+
+    The name has to say it as well: another long column may be the same text once more, or tell the labels.
+    """
+    found = _sniff_text(frame, free)
+    if found is None:
+        return ()
+    texts = [name for name in free if name.lower() in TEXT_NAMES and _is_string(frame, name)]
+    return tuple(name for name in free if name == found or (name in texts and _like_text(frame[name])))
 
 
 def _like_text(column: "pl.Series") -> bool:

@@ -71,9 +71,11 @@ def _each(
                 or not Path(path).is_file()
             ):
                 raise
-            bad.append(BadRow(str(path), str(error).removeprefix(Path(path).name).removeprefix(":").strip()))
-            if len(bad) == len(paths):
+            if len(paths) == 1:
                 raise
+            bad.append(BadRow(str(path), str(error).removeprefix(Path(path).name).removeprefix(":").strip()))
+    if len(bad) == len(paths):
+        raise InputError(f"none of the {len(bad)} images can be read: {_some(bad)}")
     _tell(bad, [])
 
 
@@ -185,10 +187,14 @@ def _without(
 
 def _tell(bad: Sequence[BadRow], notes: Sequence[str | None]) -> None:
     if bad:
-        listed_rows = "; ".join(map(str, bad[:3])) + (f"; and {len(bad) - 3:,} more" if len(bad) > 3 else "")
-        _warn(f"{count(len(bad), 'row', 'rows')} left out: {listed_rows}")
+        _warn(f"{count(len(bad), 'row', 'rows')} left out: {_some(bad)}")
     for note in filter(None, notes):
         _warn(note)
+
+
+def _some(bad: Sequence[BadRow], most: int = 3) -> str:
+    more = f"; and {len(bad) - most:,} more" if len(bad) > most else ""
+    return "; ".join(map(str, bad[:most])) + more
 
 
 def _warn(text: str) -> None:

@@ -89,6 +89,10 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(text, type=cls)
 
 
+NO_IMAGE = "not an image"
+"""Why a file among images was left out that is no row at all."""
+
+
 @dataclass(frozen=True)
 class BadRow:
     """A row that was left out: where it stands ("train.csv:17" or a file name) and why."""

@@ -10,7 +10,7 @@ from manyhot.data.images import SUFFIXES, Archive, Images
 from manyhot.data.marks import Marks, in_order, of_lists
 from manyhot.data.piece import Piece
 from manyhot.data.roles import PART_WORDS
-from manyhot.data.table import BadRow, Schema
+from manyhot.data.table import NO_IMAGE, BadRow, Schema
 from manyhot.errors import InputError
 
 FOLDER_SEPARATOR = "_"
@@ -41,9 +41,7 @@ def read_tree(path: Path, separator: str | None) -> Piece:
     separator = FOLDER_SEPARATOR if separator is None else separator
     folders = _label_folders(images)
     parts = _parts(folders)
-    skipped = [
-        BadRow(name, "not an image") for name in names if PurePosixPath(name).suffix.lower() not in SUFFIXES
-    ]
+    skipped = [BadRow(name, NO_IMAGE) for name in names if PurePosixPath(name).suffix.lower() not in SUFFIXES]
     bad = {
         row: "in no folder that names labels"
         for row, folder in enumerate(folders)

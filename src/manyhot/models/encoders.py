@@ -74,10 +74,12 @@ class SmallerVGG(nn.Module):
 
     def __init__(self, shape: InputShape, hidden: int = 1024) -> None:
         super().__init__()
-        if shape.form != "image" or shape.width < 12:
+        if shape.form != "image":
+            raise OptionError("the encoder smallervgg reads images only: take linear or mlp")
+        if shape.width < 12:
             raise OptionError(
-                f"smallervgg reads images of at least 12 pixels a side, got {shape.form} input of width "
-                f"{shape.width}; take the encoder linear or mlp"
+                f"the encoder smallervgg reads images of 12 pixels a side or more, these are made {shape.width} "
+                "wide: raise the image size, or take linear or mlp"
             )
         side = shape.width // 3 // 2 // 2
         self.layers = nn.Sequential(

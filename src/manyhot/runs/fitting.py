@@ -29,7 +29,7 @@ from manyhot.runs.events import (
 )
 from manyhot.runs.learn import Learned, at_half, hard, is_solved, learn
 from manyhot.runs.memory import plan_memory, require_memory
-from manyhot.runs.parts import FRACTIONS, Parts, parts_of
+from manyhot.runs.parts import FRACTIONS, Parts, parts_of, require_rows
 from manyhot.runs.plan import TUNED_FOR, Plan, claim, read_plan, require_free
 from manyhot.runs.progress import progress_where_seen
 from manyhot.runs.recipe import Recipe, training_options
@@ -162,6 +162,7 @@ def _fit(
     check_goals(recipe.goal, table.space)
     solved = is_solved(table, recipe)
     parts = parts_of(table, recipe.fractions, recipe.seed, cut_valid=not solved)
+    require_rows(parts)
     tell(RowsParted(parts, "the cuts are tuned out of fold" if solved and not len(parts.valid) else ""))
     keys = row_keys(table)
     seen = SeenRows.of(keys, parts)

@@ -15,6 +15,10 @@ FRACTIONS = (0.8, 0.1, 0.1)
 """Share of the rows that train, validate and test when the data does not say."""
 
 
+LEAST_ROWS = 5
+"""Training rows that a fit can do with: held-out scores take as many folds."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """Row numbers of a table by part, each ascending, no row in two.
@@ -96,6 +100,14 @@ def parts_of(
     if "train" not in missing:
         how = f"{' and '.join(wanted)} taken from train, {how}"
     return Parts(**(given | rows), how=how, impossible=impossible)
+
+
+def require_rows(parts: Parts) -> None:
+    """Raise `InputError` where there are fewer training rows than any fit can do with."""
+    if len(parts.train) < LEAST_ROWS:
+        raise InputError(
+            f"rows to train: {len(parts.train)}, wanted {LEAST_ROWS} at least: {parts.sentence}; give more"
+        )
 
 
 def shares_of(fractions: Sequence[float]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from manyhot.bundle.atomic import replacing, telling_disk_errors, write_bytes
 from manyhot.data import Table
+from manyhot.data.reading import SPACE_FILE
 from manyhot.errors import OptionError, RunError
 
 SUFFIXES = {
@@ -105,6 +106,6 @@ def _write_images(table: Table, path: Path) -> list[Path]:
         writer.writerows(zip(*columns.values(), strict=True))
     written = [path / "labels.csv"]
     if table.space.groups or table.space.rules or table.space.parents:
-        write_bytes(path / "space.json", table.space.to_json().encode())
-        written.append(path / "space.json")
+        write_bytes(path / SPACE_FILE, table.space.to_json().encode())
+        written.append(path / SPACE_FILE)
     return written

@@ -88,12 +88,13 @@ def _prior(scores: FloatArray, share: FloatArray) -> Diagnosis | None:
     return Diagnosis(
         "prior",
         "all rows score about each label's share in the training rows: nothing was learned",
-        "raise the learning rate or the epochs, and check that inputs and labels belong to the same rows",
+        "check that inputs and labels belong to the same rows; raise the learning rate or the epochs, where "
+        "there are any",
     )
 
 
 def _unranked(scores: FloatArray, truth: FloatArray) -> Diagnosis | None:
-    """Rows with a label score hardly higher than rows without it, as far as there are enough of both to say so.
+    """Rows with a label score hardly higher than rows without it, where enough of both are there to say so.
 
     The labels' areas under the curve are averaged by the inverse of their variance under chance, which is
     that of the Mann-Whitney statistic.
@@ -110,10 +111,11 @@ def _unranked(scores: FloatArray, truth: FloatArray) -> Diagnosis | None:
             weight += certainty
     if weight < 1 / LARGEST_ERROR**2 or above / weight > max(LEAST_ABOVE_CHANCE, 2 / np.sqrt(weight)):
         return None
+    area = 0.5 + above / weight
     return Diagnosis(
         "unranked",
-        f"held-out rows with a label score hardly higher than those without it (AUC {0.5 + above / weight:.2f}): "
-        "nothing was learned that holds for new rows",
+        f"held-out rows with a label score hardly higher than those without it (AUC {area:.2f}): nothing was "
+        "learned that holds for new rows",
         "check that inputs and labels belong to the same rows; no loss and no cut mends it",
     )
 
