@@ -85,6 +85,13 @@ class Narrator:
         for sentence in filter(None, (event.why, *model.preparation.notes)):
             self.say("", sentence)
 
+    def _chosen(self, event: events.ModelChosen) -> None:
+        self.say(
+            "chosen",
+            f"the {event.kept}: mean average precision on {event.rows:,} validation rows is "
+            f"{event.linear:.3f} of a linear model, {event.network:.3f} of the network",
+        )
+
     def _began(self, event: Began) -> None:
         options = event.options
         epochs = options.epochs or 0
@@ -126,6 +133,7 @@ _TELLERS: dict[type, Any] = {
     events.MemoryPlanned: Narrator._planned,
     events.BaselineKnown: Narrator._baseline,
     events.ModelBuilt: Narrator._built,
+    events.ModelChosen: Narrator._chosen,
     events.CutsTuned: Narrator._tuned,
     Began: Narrator._began,
     EpochDone: Narrator._epoch,

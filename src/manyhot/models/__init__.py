@@ -1,6 +1,7 @@
 """Models: raw inputs -> preparation -> encoder -> head -> logits and scores."""
 
 from manyhot.models.augment import Augmentation as Augmentation
+from manyhot.models.bag import is_bag as is_bag
 from manyhot.models.best_scores import KEPT as KEPT
 from manyhot.models.best_scores import BestScores as BestScores
 from manyhot.models.best_scores import best_of as best_of

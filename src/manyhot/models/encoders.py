@@ -78,8 +78,8 @@ class SmallerVGG(nn.Module):
             raise OptionError("the encoder smallervgg reads images only: take linear or mlp")
         if shape.width < 12:
             raise OptionError(
-                f"the encoder smallervgg reads images of 12 pixels a side or more, these are made {shape.width} "
-                "wide: raise the image size, or take linear or mlp"
+                f"the encoder smallervgg reads images of 12 pixels a side or more, these are made "
+                f"{shape.width} wide: raise the image size, or take linear or mlp"
             )
         side = shape.width // 3 // 2 // 2
         self.layers = nn.Sequential(

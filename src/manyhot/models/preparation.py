@@ -75,6 +75,7 @@ def array_to_text(array: Any) -> list[str]:
 
 def table_of_preparations() -> Mapping[str, Any]:
     """Name -> class, for options and for saved states."""
+    from manyhot.models.bag import BagPreparation
     from manyhot.models.columns import ColumnsPreparation
     from manyhot.models.images import ImagePreparation
     from manyhot.models.mixed import MixedPreparation
@@ -83,6 +84,7 @@ def table_of_preparations() -> Mapping[str, Any]:
 
     classes = (
         ColumnsPreparation,
+        BagPreparation,
         SparsePreparation,
         TfidfPreparation,
         HashedPreparation,

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
@@ -127,3 +128,28 @@ class SparseRows:
     def batches(self, plan: Iterable[Tensor]) -> Iterator[SparseBatch]:
         """One compressed batch for each entry of the plan."""
         return map(self.batch, plan)
+
+
+def unit_rows_held_out(rows: SparseRows, fold: NDArray[np.integer[Any]], least: int = 1) -> SparseRows:
+    """Rows of length 1 without the columns that too few rows of the other folds have, at length 1 again.
+
+    A new row has none of the words that only it would bring. A training row has, the columns were made of it,
+    and by their share of its length it would score lower than new rows do.
+
+    Args:
+        rows: of length 1.
+        fold: (rows,) number of each row's fold.
+        least: rows of the other folds that a column needs to be known.
+    """
+    known = rows.matrix.copy()
+    own = fold[np.repeat(np.arange(len(rows)), np.diff(known.indptr))]
+    width = int(known.indices.max(initial=-1)) + 1
+    rows_with = np.bincount(known.indices, minlength=width)
+    for number in np.unique(fold):
+        cells = own == number
+        inside = np.bincount(known.indices[cells], minlength=width)
+        known.data[cells] *= (rows_with - inside >= least)[known.indices[cells]]
+    known.eliminate_zeros()
+    lengths = np.sqrt(known.power(2).sum(axis=1))
+    known.data /= np.repeat(lengths, np.diff(known.indptr))
+    return SparseRows(known)

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from manyhot import _check
 from manyhot.errors import InputError
 from manyhot.models.preparation import Arrays, Preparation, array_to_text, text_to_array
-from manyhot.models.prepared import InputShape, SparseRows
+from manyhot.models.prepared import InputShape, SparseRows, unit_rows_held_out
 
 MAX_TERMS = 50_000
 ANALYZERS = ("word", "char", "char_wb")
@@ -116,25 +116,8 @@ class TfidfPreparation(Preparation):
         return SparseRows(_rows(self._vectorizer, inputs.values, len(self.terms)))
 
     def held_out(self, rows: Any, fold: NDArray[np.integer[Any]]) -> SparseRows:
-        """Rows without the terms that too few rows of the other folds have, at length 1 again.
-
-        A new row has none of the terms that only it would bring. A training row has, the vocabulary was made
-        of it, and by their share of its length it would score lower than new rows do.
-        """
-        matrix = rows.matrix
-        own = fold[np.repeat(np.arange(len(rows)), np.diff(matrix.indptr))]
-        rows_with = np.bincount(matrix.indices, minlength=matrix.shape[1])
-        kept = np.empty(matrix.nnz, np.bool_)
-        for number in np.unique(fold):
-            cells = own == number
-            inside = np.bincount(matrix.indices[cells], minlength=matrix.shape[1])
-            kept[cells] = (rows_with - inside >= self.min_rows)[matrix.indices[cells]]
-        known = matrix.copy()
-        known.data[~kept] = 0
-        known.eliminate_zeros()
-        lengths = np.sqrt(known.power(2).sum(axis=1))
-        known.data /= np.repeat(lengths, np.diff(known.indptr))
-        return SparseRows(known)
+        """Rows without the terms that too few rows of the other folds have, at length 1 again."""
+        return unit_rows_held_out(rows, fold, self.min_rows)
 
     def to_state(self) -> tuple[dict[str, Any], Arrays]:
         """The options; vocabulary and weights as arrays."""

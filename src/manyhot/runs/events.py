@@ -66,6 +66,16 @@ class ModelBuilt:
 
 
 @dataclass(frozen=True)
+class ModelChosen:
+    """Two models were tried: which is kept, and the mean average precision of each on validation rows."""
+
+    kept: str
+    linear: float
+    network: float
+    rows: int
+
+
+@dataclass(frozen=True)
 class CutsTuned:
     """The decision rule is fitted: for which goal, on how many rows, and how these were scored."""
 
@@ -82,7 +92,15 @@ class RunWritten:
 
 
 OwnEvent: TypeAlias = (
-    DataRead | RowsParted | Doubted | BaselineKnown | MemoryPlanned | ModelBuilt | CutsTuned | RunWritten
+    DataRead
+    | RowsParted
+    | Doubted
+    | BaselineKnown
+    | MemoryPlanned
+    | ModelBuilt
+    | ModelChosen
+    | CutsTuned
+    | RunWritten
 )
 Event: TypeAlias = "OwnEvent | TrainEvent"
 Listener: TypeAlias = Callable[[Event], None]

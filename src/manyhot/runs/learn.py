@@ -5,7 +5,7 @@ linear model of sparse rows is where nothing else was asked for: each training r
 has not seen it, so that the cuts are tuned on all of them, and on validation rows where there are any.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,11 @@ from manyhot.errors import TrainingError
 from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 from manyhot.losses import label_weights, losses_for
 from manyhot.losses.weighting import summary
-from manyhot.models import WIDE, Model, best_of, stacked
+from manyhot.metrics import evaluate
+from manyhot.models import WIDE, Model, best_of, is_bag, stacked
 from manyhot.models.model import DEFAULT_ENCODER
 from manyhot.models.text import MAX_TERMS
-from manyhot.runs.events import CutsTuned, Listener, ModelBuilt
+from manyhot.runs.events import CutsTuned, Listener, ModelBuilt, ModelChosen
 from manyhot.runs.parts import Parts
 from manyhot.runs.recipe import Recipe, given_options
 from manyhot.train import History, Solved, solve_linear, train
@@ -32,6 +33,10 @@ AUTO = "auto"
 DEFAULT_LOSS = "bce"
 SOLVED_LOSS = "squared-hinge (solved)"
 FOLDS = 5
+BAG, BAG_STRENGTHS = "bag", (0.3, 1.0)
+"""Preparation of columns as sparse as words, and how strongly their model may fit: measured on bibtex, enron
+and medical."""
+
 LINEAR_WEIGHTS = 2**28
 """A linear model of a wide label space has a weight for each feature and label: 1 GB of them at most."""
 
@@ -90,7 +95,8 @@ def how_learned(table: Table, recipe: Recipe) -> str:
 
 def _is_linear(table: Table, recipe: Recipe) -> bool:
     """Whether it is a linear model of sparse rows."""
-    return table.inputs.kind in ("sparse", "text", "mixed") and encoder_for(table, recipe) == "linear"
+    sparse = table.inputs.kind in ("sparse", "text", "mixed") or recipe.preparation == BAG
+    return sparse and encoder_for(table, recipe) == "linear"
 
 
 def _why_trained(table: Table, recipe: Recipe) -> str:
@@ -128,28 +134,60 @@ def most_features(table: Table, recipe: Recipe) -> int:
 def learn(table: Table, parts: Parts, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> Learned:
     """A model of the training rows, its cuts tuned on rows that it was not trained on.
 
+    Where the columns are as sparse as words, the usual network and a linear model are both tried: which is
+    better hangs on the data, and the linear one takes seconds.
+
     Raises:
         KeyboardInterrupt: Ctrl-C; what was trained is in `checkpoints`.
         TrainingError: the training came to numbers that are not finite in its first epoch.
     """
-    rows, valid = table.take(parts.train), table.take(parts.valid)
     if is_solved(table, recipe):
-        model, solved = _solved(rows, recipe, tell)
-        history, loss, options = solved.history, SOLVED_LOSS, solved.options
-        scores, tuned = solved.out_of_fold, rows
-        scores = best_of(scores) if model.is_wide else scores
-        how = f"out of fold on {len(rows):,} training rows"
-        if len(valid):
-            scores = stacked([scores, model.kept_scores(valid.inputs)])
-            tuned = table.take(np.concatenate([parts.train, parts.valid]))
-            how += f" and on {len(valid):,} validation rows"
-    else:
-        model, history, loss = _trained(rows, valid, recipe, checkpoints, how_learned(table, recipe), tell)
-        assert history.options is not None
-        options, scores, tuned = history.options.to_dict(), model.kept_scores(valid.inputs), valid
-        how = f"on {len(valid):,} validation rows"
+        return _learn_solved(table, parts, recipe, tell)
+    trained = _train(table, parts, recipe, checkpoints, tell)
+    linear = _linear_rival(table, recipe)
+    if linear is not None and _linear_is_better(table, parts, linear, trained.scores, tell):
+        rows = np.sort(np.concatenate([parts.train, parts.valid]))
+        return _learn_solved(table, replace(parts, train=rows, valid=rows[:0]), linear, tell)
+    rule = _tuned(trained.tuned, trained.scores, recipe, trained.how, tell)
+    return Learned(rule=rule, **vars(trained))
+
+
+def _linear_rival(table: Table, recipe: Recipe) -> Recipe | None:
+    """The recipe of a linear model of columns like a bag of words; None where another was asked for."""
+    open_ = recipe.encoder == AUTO == recipe.preparation and not recipe.preparation_options
+    linear = replace(recipe, encoder="linear", preparation=BAG, encoder_options={})
+    fits = open_ and is_bag(table.inputs) and len(table.space) < WIDE
+    return linear if fits and is_solved(table, linear) else None
+
+
+def _linear_is_better(
+    table: Table, parts: Parts, linear: Recipe, scores: ScoreMatrix, tell: Listener
+) -> bool:
+    """Whether a linear model of the training rows ranks the validation rows better than these scores do."""
+    valid = table.take(parts.valid)
+    model, _ = _solved(table.take(parts.train), linear, _nobody)
+    own, theirs = (_ranking(valid.targets, each) for each in (model.scores(valid.inputs), scores))
+    tell(ModelChosen(("linear", "network")[theirs >= own], own, theirs, len(valid)))
+    return own > theirs
+
+
+def _ranking(targets: Targets, scores: ScoreMatrix) -> float:
+    return float(evaluate(targets, scores, metrics=["ap_macro"], baseline=False)["ap_macro"])
+
+
+def _learn_solved(table: Table, parts: Parts, recipe: Recipe, tell: Listener) -> Learned:
+    """Solve; the cuts are tuned on all rows but those that judge."""
+    rows, valid = table.take(parts.train), table.take(parts.valid)
+    model, solved = _solved(rows, recipe, tell)
+    scores, tuned = solved.out_of_fold, rows
+    scores = best_of(scores) if model.is_wide else scores
+    how = f"out of fold on {len(rows):,} training rows"
+    if len(valid):
+        scores = stacked([scores, model.kept_scores(valid.inputs)])
+        tuned = table.take(np.concatenate([parts.train, parts.valid]))
+        how += f" and on {len(valid):,} validation rows"
     rule = _tuned(tuned, scores, recipe, how, tell)
-    return Learned(model, history, loss, options, rule, how, tuned, scores)
+    return Learned(model, solved.history, SOLVED_LOSS, solved.options, rule, how, tuned, scores)
 
 
 def at_half(space: LabelSpace) -> Decision:
@@ -176,18 +214,37 @@ def _solved(rows: Table, recipe: Recipe, tell: Listener) -> tuple[Model, Solved]
     if weight is not None:
         weight = label_weights(rows.targets, weight, rows.space.names)
     solved = solve_linear(
-        model, rows.inputs, rows.targets, fold, positive_weight=weight, seed=recipe.seed, on_event=tell
+        model,
+        rows.inputs,
+        rows.targets,
+        fold,
+        positive_weight=weight,
+        strengths=BAG_STRENGTHS if recipe.preparation == BAG else (1.0,),
+        seed=recipe.seed,
+        on_event=tell,
     )
     return model, solved
 
 
-def _trained(
-    rows: Table, valid: Table, recipe: Recipe, checkpoints: Path | None, why: str, tell: Listener
-) -> tuple[Model, History, str]:
-    """A model for these rows, trained, and the loss that it was trained with."""
+@dataclass(frozen=True)
+class _Trained:
+    """What `Learned` has before the rule is fitted."""
+
+    model: Model
+    history: History
+    loss: str
+    options: dict[str, Any]
+    how: str
+    tuned: Table
+    scores: ScoreMatrix
+
+
+def _train(table: Table, parts: Parts, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> _Trained:
+    """A model trained in epochs, of which validation rows choose the best."""
+    rows, valid = table.take(parts.train), table.take(parts.valid)
     loss, spec = loss_for(rows, recipe)
     model = model_for(rows, recipe)
-    tell(ModelBuilt(model, len(rows), str(spec), weights_told(rows, recipe), why))
+    tell(ModelBuilt(model, len(rows), str(spec), weights_told(rows, recipe), how_learned(table, recipe)))
     history = train(
         model,
         rows.inputs,
@@ -204,7 +261,9 @@ def _trained(
     if history.ending == "diverged" and not history.best_epoch:
         found = next(finding for finding in history.diagnoses if finding.name == "not_finite")
         raise TrainingError(f"nothing was learned: {found.finding}: {found.mend}")
-    return model, history, str(spec)
+    assert history.options is not None
+    scores, how = model.kept_scores(valid.inputs), f"on {len(valid):,} validation rows"
+    return _Trained(model, history, str(spec), history.options.to_dict(), how, valid, scores)
 
 
 def loss_for(rows: Table, recipe: Recipe) -> "tuple[nn.Module, Any]":
@@ -243,3 +302,7 @@ def _tuned(rows: Table, scores: ScoreMatrix, recipe: Recipe, how: str, tell: Lis
     )
     tell(CutsTuned(str(getattr(recipe.goal, "name", recipe.goal)), len(rows), how))
     return rule
+
+
+def _nobody(event: Any) -> None:
+    """A model that is only compared tells nothing."""

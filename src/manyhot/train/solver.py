@@ -7,7 +7,7 @@ the head's sigmoid gives probabilities.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from manyhot._typing import FloatArray, IntArray
 from manyhot.data.index import shape_of
 from manyhot.errors import OptionError
 from manyhot.labels import Targets
+from manyhot.metrics import evaluate
 from manyhot.models import Model, SparseRows
 from manyhot.models.encoders import Linear
 from manyhot.train.diagnosis import diagnose
@@ -28,7 +29,7 @@ from manyhot.train.events import Diagnosed, Ended, nobody
 from manyhot.train.history import EpochRecord, History
 
 if TYPE_CHECKING:
-    from manyhot.kernels.linear_solver import Problem
+    from manyhot.kernels.linear_solver import Problem, Solution
 
 TOLERANCE = 0.01
 PASSES = 100
@@ -59,7 +60,7 @@ def solve_linear(
     fold: IntArray,
     *,
     positive_weight: NDArray[np.floating[Any]] | None = None,
-    strength: float = 1.0,
+    strengths: Sequence[float] = (1.0,),
     seed: int = 0,
     on_event: Callable[[Any], None] = nobody,
 ) -> Solved:
@@ -71,7 +72,8 @@ def solve_linear(
         targets: (rows, labels), hard; unknown cells take part in nothing.
         fold: (rows,) number of each row's fold, from 0.
         positive_weight: (labels,) of the cost of positive cells; 1 by default.
-        strength: inverse regularisation for rows of length 1; divided by the mean squared length of the rows.
+        strengths: inverse regularisation for rows of length 1, ascending; divided by the mean squared length
+            of the rows. Of several that is taken whose held-out scores rank best (micro average precision).
         seed: of the order of rows.
         on_event: told what the held-out scores show, and when it has ended.
 
@@ -91,9 +93,10 @@ def solve_linear(
     squared = float(np.square(rows.matrix.data, dtype=np.float64).sum()) / max(1, len(rows))
     problem, fold = _problem(model, rows, targets, fold, positive_weight)
     effort = Effort(TOLERANCE, PASSES, FOLD_PASSES, seed)
-    (found,) = solve(problem, [strength / (squared or 1.0)], effort, fold)
-    assert found.out_of_fold is not None
-    margins = found.out_of_fold[-len(rows) :]
+    tried = solve(problem, [strength / (squared or 1.0) for strength in strengths], effort, fold)
+    held_out = [_held_out(each, len(rows)) for each in tried]
+    best = max(range(len(tried)), key=lambda number: _ranking(held_out[number], targets)) if tried[1:] else 0
+    found, margins = tried[best], held_out[best]
     scale, shift = platt(margins, targets, seed)
     with torch.no_grad():
         model.head.layer.weight.copy_(torch.from_numpy(found.weights) * scale)
@@ -107,11 +110,20 @@ def solve_linear(
     on_event(Ended(history))
     options = {
         "solved": "squared hinge, dual coordinate descent",
-        "strength": strength,
+        "strength": strengths[best],
         "passes": passes,
         "folds": int(fold.max()) + 1,
     }
     return Solved(history, left_out, options)
+
+
+def _held_out(found: "Solution", rows: int) -> FloatArray:
+    assert found.out_of_fold is not None
+    return found.out_of_fold[-rows:]
+
+
+def _ranking(margins: FloatArray, targets: Targets) -> float:
+    return float(evaluate(targets, margins, metrics=["ap_micro"], baseline=False)["ap_micro"])
 
 
 def _problem(
