@@ -114,3 +114,10 @@ def test_wide_scores_are_never_made_dense(limits):
 def test_limits_outside_their_range_are_refused(limits, message):
     with pytest.raises(OptionError, match=message):
         best(SCORES, **limits)
+
+
+def test_a_notebook_shows_the_first_rows(predictions):
+    shown = predictions._repr_html_()
+    assert "Predictions(3 rows, 3 labels)" in shown
+    assert "<td>a.jpg</td><td>dress 0.95, blue 0.90</td>" in shown
+    assert "<td>b.jpg</td><td>-</td>" in shown

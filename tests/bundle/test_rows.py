@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.sparse import csr_array
 
 from manyhot.bundle.rows import inputs_of
+from manyhot.data import Schema
 from manyhot.errors import InputError
 
 MATRIX = [[1.0, 2.0], [3.0, 4.5]]
@@ -85,8 +86,70 @@ def test_own_inputs_pass_through():
         (["a text"], "columns", "the model reads columns, got texts"),
         (MATRIX, "text", "the model reads texts, got columns"),
         (["nowhere.png"], "image", "nowhere.png: no such image file"),
+        (np.zeros((2, 4, 4)), "image", r"images \(rows, height, width, 3\), got shape \(2, 4, 4\)"),
+        (
+            np.zeros((4, 4, 3), np.uint8),
+            "image",
+            r"got shape \(4, 4, 3\); one image is a list",
+        ),
+        (
+            np.full((1, 4, 4, 3), -2.0),
+            "image",
+            r"as fractions in \[0, 1\], got float64 in \[-2, -2\]",
+        ),
+        ([Image.new("RGB", (4, 4)), 3], "image", "row 1 is int, row 0 is a PIL image: give images only"),
     ],
 )
 def test_what_cannot_be_rows_is_refused_with_the_mend(rows, kind, message):
     with pytest.raises(InputError, match=message):
         inputs_of(rows, kind)
+
+
+TEXT = Schema(layout="memory", kind="text", text=("title", "body"))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pd.DataFrame({"id": [1], "body": ["b"], "title": ["t"]}),
+        pl.DataFrame({"id": [1], "body": ["b"], "title": ["t"]}),
+        {"body": "b", "title": "t"},
+        [{"body": "b", "title": "t", "id": 1}],
+        {"body": ["b"], "title": ["t"]},
+        pd.DataFrame({"whatever": ["t\nb"]}),
+    ],
+    ids=["pandas", "polars", "one record", "records", "mapping", "one column"],
+)
+def test_texts_are_taken_from_the_columns_that_the_model_reads(rows):
+    assert inputs_of(rows, "text", TEXT).values == ["t\nb"]
+
+
+def test_a_table_without_these_columns_is_refused_by_name():
+    with pytest.raises(InputError, match=r"in the column 'title' and 'body'.* got .*DataFrame of 'a', 'b'"):
+        inputs_of(pd.DataFrame({"a": ["x"], "b": ["y"]}), "text", TEXT)
+
+
+def test_sparse_columns_and_images_are_taken_by_name_too(tmp_path):
+    schema = Schema(layout="libsvm", kind="sparse", first=1, width=3)
+    inputs = inputs_of(pd.DataFrame({"3": [5.0, np.nan], "1": [1, 0], "x": ["a", "b"]}), "sparse", schema)
+    assert inputs.with_names(("1", "2", "3")).matrix.toarray().tolist() == [[1, 0, 5], [0, 0, 0]]
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
+    schema = Schema(layout="parquet", kind="image", image="file")
+    images = inputs_of(pd.DataFrame({"file": [str(tmp_path / "red.png")], "n": [1]}), "image", schema)
+    assert images.decode([0], 4)[0, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_images_in_memory_come_as_pictures_fractions_or_channels_first():
+    red = np.zeros((1, 6, 4, 3), np.uint8)
+    red[..., 0] = 255
+    wanted = inputs_of(red, "image").decode([0], 4).tolist()
+    assert wanted[0][0][0] == [255, 0, 0]
+    first = torch.from_numpy(red / 255).permute(0, 3, 1, 2)
+    for rows in (red / 255, first, [red[0]], [Image.fromarray(red[0])]):
+        assert inputs_of(rows, "image").decode([0], 4).tolist() == wanted
+
+
+def test_pictures_may_differ_in_size_and_mode():
+    clear, grey = Image.new("RGBA", (3, 5), (0, 0, 0, 0)), Image.new("L", (4, 4), 7)
+    decoded = inputs_of([Image.new("RGB", (8, 6), "red"), clear, grey]).decode([0, 1, 2], 4)
+    assert decoded[:, 1, 1].tolist() == [[255, 0, 0], [255, 255, 255], [7, 7, 7]]

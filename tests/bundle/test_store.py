@@ -57,7 +57,7 @@ def test_predictions_follow_the_rule_or_the_limits(bundle):
     assert [len(names) for names in predictor.predict(TEXTS, topk=2)] == [2] * 5
     assert list(predictor.predict(TEXTS, floor=0.0)) == list(predictor.predict(TEXTS, topk=3))
     assert predictor.predict(TEXTS[:1], row_ids=["first"]).row_ids == ("first",)
-    with pytest.raises(InputError, match="the model reads texts, got columns"):
+    with pytest.raises(InputError, match="reads texts in the column 'text', or as a list, got columns"):
         predictor.predict([[1.0, 2.0]])
 
 

@@ -312,3 +312,8 @@ def test_rows_without_labels_and_spaces_without_rows_of_a_label_split_too() -> N
     assert split.sizes == {"train": 16, "valid": 2, "test": 2}
     assert split.impossible == ("0", "1", "2")
     assert stratify(Targets.negative(20, 0)).sizes == {"train": 16, "valid": 2, "test": 2}
+
+
+def test_a_split_is_shown_in_a_line():
+    split = stratify(np.array([[1], [0]] * 50), (0.8, 0.2))
+    assert repr(split) == "Split(train 80, test 20; 1 label, at most 0.0 positives off the share)"

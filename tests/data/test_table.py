@@ -1,9 +1,11 @@
 """`Table`: its parts agree, and it remembers how it was read."""
 
 import numpy as np
+import polars as pl
 import pytest
+from scipy.sparse import csr_array
 
-from manyhot.data import BadRow, Notes, Table, Texts
+from manyhot.data import BadRow, Columns, Images, Mixed, Notes, SparseColumns, Table, Texts
 from manyhot.errors import ShapeError
 from manyhot.labels import LabelSpace, Targets
 
@@ -43,3 +45,37 @@ def test_notes_print_a_few_of_many_bad_rows():
     assert lines == ["read a.csv", "note: a doubt", "skipped a.csv:0: ragged", "skipped a.csv:1: ragged",
                      "skipped 6 more rows"]  # fmt: skip
     assert Notes("read a.csv; skipped 1 bad row", bad[:1]).lines() == ["read a.csv; skipped 1 bad row"]
+
+
+def test_a_table_is_shown_in_a_line_and_its_first_rows_in_a_notebook():
+    rows = 1200
+    part = np.array(["train", "test"] * (rows // 2))
+    table = Table.of(
+        Texts([f"text {row} with <b>markup</b>" for row in range(rows)]),
+        Targets.from_index_lists([[0], []] * (rows // 2), 2),
+        LabelSpace(("a&b", "c")),
+        part=part,
+    )
+    assert repr(table) == "Table(1,200 texts, 2 labels, 0.50 a row, train 600, test 600)"
+    shown = table._repr_html_()
+    assert shown.count("<tr>") == 6
+    assert "text 4 with &lt;b&gt;markup" in shown
+    assert "a&amp;b" in shown
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told", "glance"),
+    [
+        (Columns(pl.DataFrame({"a": [1], "b": ["x"]})), "1 row of 2 columns", "a 1, b x"),
+        (Columns(pl.DataFrame({f"c{n}": [n] for n in range(7)})), "1 row of 7 columns",
+         "c0 0, c1 1, c2 2, c3 3, c4 4, and 2 more"),
+        (Texts(["word " * 40]), "1 text", ("word " * 15 + "wo").strip() + "..."),
+        (SparseColumns(csr_array(np.array([[0, 2.0, 1]])), ("a", "b", "c")), "1 row of 3 sparse columns",
+         "2 of 3 columns"),
+        (Mixed(pl.DataFrame({"t": ["some text"], "n": [1]}), ("t",)), "1 text with 1 column", "some text"),
+        (Images.of_paths(["a.png"]), "1 image", "a.png"),
+    ],
+)  # fmt: skip
+def test_inputs_are_shown_in_a_few_words(inputs, told, glance):
+    assert repr(inputs) == told
+    assert inputs.glance() == [glance]

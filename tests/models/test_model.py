@@ -140,10 +140,23 @@ def test_what_does_not_fit_is_refused_with_the_names_of_what_does():
     with pytest.raises(OptionError, match="encoder linear takes no options, got 'hidden'"):
         build("columns", encoder="linear", encoder_options={"hidden": 3})
     with pytest.raises(
-        OptionError, match=r"preparation tfidf reads text, the inputs are columns: take \['columns'\]"
+        OptionError, match=r"preparation tfidf reads text, the inputs are columns: take \['columns', 'bag'\]"
     ):
         build("columns", preparation="tfidf")
     with pytest.raises(InputError, match="expected as many inputs as targets, at least one, got 2 and 30"):
         Model.build(Texts(["a b", "c d"]), TARGETS, SPACE)
     with pytest.raises(ShapeError, match="4"):
         Model.build(INPUTS["text"], TARGETS, LabelSpace(("a", "b")))
+
+
+def test_an_encoder_of_a_wrong_size_is_told_in_shapes():
+    inputs = Columns(pl.DataFrame({"a": [1.0, 2, 3], "b": [0.0, 1, 5]}))
+    targets, space = Targets.from_index_lists([[0], [], [0]], 1), LabelSpace(("x",))
+    with pytest.raises(OptionError, match=r"Linear cannot read .*, float32 \(rows, 2\): mat1"):
+        Model.build(inputs, targets, space, encoder=nn.Linear(7, 4))
+
+    class Liar(nn.Linear):
+        width = 9
+
+    with pytest.raises(OptionError, match="the encoder Liar says width=9 and gives vectors of 4"):
+        Model.build(inputs, targets, space, encoder=Liar(2, 4))

@@ -90,6 +90,21 @@ def test_what_does_not_fit_together_is_refused(arguments, options, error, messag
         open_data(*arguments, **options)
 
 
+def test_labels_may_be_columns_of_the_data_frame():
+    texts = ["rain today again", "no rain here", "the sun is out"]
+    frame = pd.DataFrame({"body": texts, "tags": ["a|b", "b", ""], "n": [1, 2, 2]})
+    table = open_data(frame, "tags")
+    assert table.targets.to_index_lists() == [[0, 1], [1], []]
+    assert table.space.names == ("a", "b")
+    assert table.schema.labels.columns == ("tags",)
+    frame = pl.DataFrame({"body": texts, "tags": texts, "n": [1, 2, 2], "x": [0, 1, 1], "y": [1, 1, 0]})
+    table = open_data(frame, ["x", "y"], text="body", features=["n"])
+    assert table.targets.to_index_lists() == [[1], [0, 1], [0]]
+    assert (table.inputs.kind, table.inputs.text) == ("mixed", ("body",))
+    with pytest.raises(InputError, match="no label column 'tgs'; the DataFrame has 'body', 'tags'"):
+        open_data(frame, "tgs")
+
+
 def test_a_table_takes_no_labels_besides_its_own():
     table = open_data(TEXTS, [["a"], [], []])
     with pytest.raises(

@@ -9,6 +9,8 @@ from scipy.sparse import issparse
 
 from manyhot import _check
 from manyhot._typing import FloatArray
+from manyhot.data.index import count
+from manyhot.data.markup import html_table
 from manyhot.errors import ShapeError
 from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 
@@ -80,7 +82,22 @@ class Predictions(Sequence[list[str]]):
         ]
         if len(self) > _SHOWN:
             lines.append(f"  ... {len(self) - _SHOWN:,} more")
-        return "\n".join([f"Predictions({len(self):,} rows, {len(self.space):,} labels)", *lines])
+        return "\n".join([f"Predictions({self._size})", *lines])
+
+    @property
+    def _size(self) -> str:
+        return f"{count(len(self), 'row', 'rows')}, {count(len(self.space), 'label', 'labels')}"
+
+    def _repr_html_(self) -> str:
+        """The first rows, for notebooks."""
+        rows = [
+            (
+                record["row"],
+                ", ".join(f"{name} {score:.2f}" for name, score in record["scores"].items()) or "-",
+            )
+            for record, _ in zip(self.records(), range(_SHOWN), strict=False)
+        ]
+        return html_table(f"Predictions({self._size})", ["row", "labels, with their scores"], rows)
 
     def _chosen(self, row: int) -> list[int]:
         """Columns given to a row, best score first; of equal scores the first column."""

@@ -10,7 +10,7 @@ from manyhot.bundle.rows import inputs_of
 from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 
 if TYPE_CHECKING:
-    from manyhot.data.inputs import Kind
+    from manyhot.data.inputs import Inputs, Kind
     from manyhot.data.table import Schema
     from manyhot.decide import Decision
     from manyhot.models import Model
@@ -49,13 +49,17 @@ class Predictor:
         """What the model reads: columns, sparse, text, mixed or image."""
         return cast("Kind", self.model.preparation.reads)
 
+    def inputs(self, rows: Any) -> "Inputs":
+        """Rows in any form of `inputs_of`, as the model reads them."""
+        return inputs_of(rows, self.kind, self.schema)
+
     def scores(self, rows: Any) -> FloatArray:
         """Scores of rows in any form of `inputs_of`: (rows, labels) float32 in [0, 1]."""
-        return self.model.scores(inputs_of(rows, self.kind))
+        return self.model.scores(self.inputs(rows))
 
     def kept_scores(self, rows: Any) -> ScoreMatrix:
         """The scores to decide by: all, or of a wide label space the best of each row as CSR."""
-        return self.model.kept_scores(inputs_of(rows, self.kind), self.rule.least_scores)
+        return self.model.kept_scores(self.inputs(rows), self.rule.least_scores)
 
     def decide(self, scores: Any) -> Targets:
         """The label set of each row of scores, by the fitted rule."""
@@ -82,7 +86,7 @@ class Predictor:
             InputError: the rows are not what the model reads.
             OptionError: topk < 1, or floor outside [0, 1].
         """
-        inputs = inputs_of(rows, self.kind)
+        inputs = self.inputs(rows)
         fitted = topk is None and floor is None
         scores = self.model.kept_scores(inputs, self.rule.least_scores if fitted else topk or 0)
         decisions = self.decide(scores) if fitted else best(scores, topk, floor)

@@ -7,32 +7,72 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
+from manyhot.data.frames import listed
 from manyhot.data.images import SUFFIXES, Images
-from manyhot.data.inputs import Columns, Inputs, Kind, Mixed, SparseColumns, Texts
+from manyhot.data.inputs import Columns, Inputs, Kind, Mixed, SparseColumns, Texts, joined_text
 from manyhot.data.roles import text_columns
 from manyhot.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from manyhot.data.table import Schema
 
-def inputs_of(rows: Any, kind: Kind | None = None) -> Inputs:
+
+def inputs_of(rows: Any, kind: Kind | None = None, schema: "Schema | None" = None) -> Inputs:
     """Inputs of rows in any common form.
 
     Args:
         rows: manyhot's own inputs; a list of strings (texts, or paths of images); a DataFrame of pandas or
-            polars, a mapping of columns, or a list of records (columns); a numeric matrix, NumPy or torch
-            (columns named "0", "1", ...); SciPy sparse; uint8 images (rows, height, width, 3).
+            polars, a mapping of columns, a list of records, or one record (columns); a numeric matrix, NumPy
+            or torch (columns named "0", "1", ...); SciPy sparse; images as a list of PIL images or as an
+            array (rows, height, width, 3), uint8 or fractions of 1.
         kind: what the model reads: "columns", "sparse", "text", "mixed" or "image". None: what the rows look
             like; columns that hold texts make them "mixed".
+        schema: which columns the model reads; of a table with these columns it takes texts, images and sparse
+            columns too.
 
     Raises:
         InputError: no such form, or another kind than the model reads.
     """
     inputs = _inputs_of(rows, kind)
+    if kind is not None and inputs.kind != kind and isinstance(inputs, (Columns, Mixed)):
+        inputs = _of_named_columns(inputs.frame, kind, schema) or inputs
     if kind is not None and inputs.kind != kind:
-        raise InputError(f"the model reads {_KINDS[kind]}, got {_KINDS[inputs.kind]} ({type(rows).__name__})")
+        raise InputError(
+            f"the model reads {_KINDS[kind]}{_wanted(kind, schema)}, got {_KINDS[inputs.kind]} "
+            f"({_what_came(rows, inputs)})"
+        )
     return inputs
+
+
+def _of_named_columns(frame: "pl.DataFrame", kind: Kind, schema: "Schema | None") -> Inputs | None:
+    """Columns of a table as what a model reads that knows their names; None where they are not there."""
+    if schema is None:
+        return None
+    if kind == "text" and schema.text and set(schema.text) <= set(frame.columns):
+        return Texts(joined_text(frame.select(schema.text)))
+    if kind == "text" and frame.width == 1:  # there is nothing to choose
+        return Texts(joined_text(frame))
+    if kind == "image" and schema.image in frame.columns:
+        return _strings(frame[schema.image].cast(str).fill_null("").to_list(), kind)
+    if kind == "sparse" and set(schema.column_names) & set(frame.columns):
+        numbers = frame.select(name for name in schema.column_names if name in frame.columns)
+        matrix = csr_array(np.nan_to_num(numbers.fill_null(0).to_numpy().astype(np.float32)))
+        return SparseColumns(matrix, tuple(numbers.columns))
+    return None
+
+
+def _wanted(kind: Kind, schema: "Schema | None") -> str:
+    if schema is None or kind not in ("text", "image"):
+        return ""
+    names = schema.text if kind == "text" else (schema.image or "",)
+    return f" in the column {' and '.join(map(repr, names))}, or as a list"
+
+
+def _what_came(rows: Any, inputs: Inputs) -> str:
+    name = type(rows).__name__
+    return f"{name} of {listed(inputs.frame.columns, 5)}" if isinstance(inputs, (Columns, Mixed)) else name
 
 
 _KINDS = {
@@ -53,8 +93,10 @@ def _inputs_of(rows: Any, kind: Kind | None) -> Inputs:
         )
     if issparse(rows):
         return _sparse(rows)
+    if isinstance(rows, Mapping) and rows and not any(map(_is_column, rows.values())):
+        return _of_frame(_records([rows]), kind)
     if isinstance(rows, Mapping) or hasattr(rows, "columns"):
-        return _of_frame(_frame(rows), kind)
+        return _of_frame(frame_of(rows), kind)
     if hasattr(rows, "detach"):
         rows = rows.detach().cpu().numpy()
     if isinstance(rows, np.ndarray) and rows.dtype.kind not in "OUT":
@@ -78,6 +120,10 @@ def _list(rows: list[Any], kind: Kind | None) -> Inputs:
         return _strings(rows, kind)
     if isinstance(first, Mapping):
         return _of_frame(_records(rows), kind)
+    if _is_picture(first):
+        return _pictures(rows)
+    if getattr(first, "ndim", 0) == 3:
+        return _pixels(np.stack([np.asarray(row) for row in rows]))
     try:
         matrix = np.asarray(rows, dtype=np.float32)
     except (TypeError, ValueError) as error:
@@ -104,11 +150,50 @@ def _of_frame(frame: "pl.DataFrame", kind: Kind | None) -> Columns | Mixed:
     return Mixed(frame, text) if text or kind == "mixed" else Columns(frame)
 
 
+def _is_column(value: Any) -> bool:
+    return not isinstance(value, (str, bytes)) and hasattr(value, "__len__")
+
+
+def _is_picture(row: Any) -> bool:
+    return hasattr(row, "convert") and hasattr(row, "getbands")
+
+
+def _pictures(rows: list[Any]) -> Images:
+    odd = next((place for place, row in enumerate(rows) if not _is_picture(row)), None)
+    if odd is not None:
+        raise InputError(f"row {odd} is {type(rows[odd]).__name__}, row 0 is a PIL image: give images only")
+    return Images.of_pictures(rows)
+
+
+def _pixels(array: np.ndarray) -> Images:
+    """An array of images, channels last or first, as bytes.
+
+    Raises:
+        InputError: another shape, or values that are neither bytes nor fractions of 1.
+    """
+    if array.ndim == 4 and array.shape[1] == 3 != array.shape[3]:
+        array = array.transpose(0, 2, 3, 1)
+    if array.ndim != 4 or array.shape[3] != 3:
+        raise InputError(
+            f"expected images (rows, height, width, 3), got shape {array.shape}; one image is a list too: "
+            "[image]"
+        )
+    if array.dtype != np.uint8:
+        low, high = (float(f(array)) if array.size else 0.0 for f in (np.min, np.max))
+        if not 0 <= low <= high <= 1:
+            raise InputError(
+                f"expected pixels as uint8, or as fractions in [0, 1], got {array.dtype} in "
+                f"[{low:g}, {high:g}]: take them before they are normalised"
+            )
+        array = np.rint(array * 255).astype(np.uint8)
+    return Images.of_array(array)
+
+
 def _array(matrix: np.ndarray, kind: Kind | None) -> Inputs:
     import polars as pl
 
-    if matrix.dtype == np.uint8 and matrix.ndim == 4:
-        return Images.of_array(matrix)
+    if kind == "image" or (matrix.dtype == np.uint8 and matrix.ndim == 4):
+        return _pixels(matrix)
     if matrix.ndim != 2:
         raise InputError(
             f"expected a matrix (rows, columns), got shape {matrix.shape}; one row is a matrix too: [row]"
@@ -125,7 +210,8 @@ def _sparse(matrix: Any) -> SparseColumns:
     return SparseColumns(compressed, tuple(str(column) for column in range(compressed.shape[1])))
 
 
-def _frame(columns: Any) -> "pl.DataFrame":
+def frame_of(columns: Any) -> "pl.DataFrame":
+    """A DataFrame of pandas or polars, or a mapping of columns, as one of polars."""
     import polars as pl
 
     if isinstance(columns, pl.DataFrame):

@@ -173,8 +173,3 @@ def listed(names: "Any", most: int = WIDEST_COLUMNS) -> str:
     names = list(names)
     shown = ", ".join(f"'{name}'" for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown or "no columns"
-
-
-def count(number: int, one: str, many: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {one if number == 1 else many}"

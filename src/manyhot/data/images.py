@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from manyhot.data.index import positions
+from manyhot.data.index import count, positions
 from manyhot.errors import InputError, ManyhotWarning, ShapeError
 
 if TYPE_CHECKING:
@@ -183,11 +183,22 @@ class Images:
             )
         return cls([str(row) for row in range(len(pixels))] if names is None else names, [Pixels(pixels)])
 
+    @classmethod
+    def of_pictures(cls, pictures: "Sequence[Image.Image]") -> "Images":
+        """PIL images of any size and mode; transparent pixels are white."""
+        sources = [Pixels(np.asarray(_in_colour(picture), np.uint8)[None]) for picture in pictures]
+        names = [getattr(picture, "filename", "") or str(row) for row, picture in enumerate(pictures)]
+        return cls(names, sources, np.arange(len(sources)), np.zeros(len(sources), np.int64))
+
     def __len__(self) -> int:
         return len(self.names)
 
     def __repr__(self) -> str:
-        return f"Images({len(self)} from {len(self.sources)} source{'s' if len(self.sources) != 1 else ''})"
+        return count(len(self), "image", "images")
+
+    def glance(self) -> list[str]:
+        """Their names, to be looked at."""
+        return self.names.tolist()
 
     def take(self, rows: "NDArray[Any] | slice | Sequence[int]") -> "Images":
         """The given images, in the given order; nothing is decoded."""
@@ -351,15 +362,22 @@ def _too_large(image: "Image.Image") -> str | None:
 def _squared(image: "Image.Image", size: int) -> NDArray[np.uint8]:
     from PIL import Image
 
+    image = _in_colour(image)
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _in_colour(image: "Image.Image") -> "Image.Image":
+    """RGB, transparent pixels white."""
+    from PIL import Image
+
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     elif image.mode.startswith("I") or image.mode == "F":
         image = Image.fromarray(_to_bytes(np.asarray(image)))
-    image = image.convert("RGB")
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return np.asarray(image, dtype=np.uint8)
+    return image.convert("RGB")
 
 
 def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Row numbers and shapes, as all kinds of inputs understand them."""
+"""Row numbers, shapes and counts, as all kinds of inputs understand them."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -29,3 +29,8 @@ def positions(rows: "NDArray[Any] | slice | Sequence[int]", length: int) -> NDAr
     if outside.any():
         raise ShapeError(f"row {int(index[outside][0])} asked for, there are {length}")
     return np.where(index < 0, index + length, index)
+
+
+def count(number: int, one: str, many: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many}"

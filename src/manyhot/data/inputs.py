@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from manyhot.data.images import Images
-from manyhot.data.index import positions, shape_of
+from manyhot.data.index import count, positions, shape_of
 from manyhot.errors import InputError, ShapeError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["columns", "sparse", "text", "mixed", "image"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Columns:
     """A table of numeric, boolean and categorical (string) columns; null is a missing value.
 
@@ -49,6 +49,13 @@ class Columns:
     def __len__(self) -> int:
         return self.frame.height
 
+    def __repr__(self) -> str:
+        return f"{count(len(self), 'row', 'rows')} of {count(len(self.names), 'column', 'columns')}"
+
+    def glance(self) -> list[str]:
+        """A few cells of each row, to be looked at."""
+        return _cells(self.frame)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Column names in order."""
@@ -73,7 +80,7 @@ class Columns:
         return Columns(pl.concat([self.frame, *(other.frame for other in others)], how="vertical_relaxed"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SparseColumns:
     """Named numeric columns of which most cells are zero.
 
@@ -93,6 +100,14 @@ class SparseColumns:
 
     def __len__(self) -> int:
         return shape_of(self.matrix)[0]
+
+    def __repr__(self) -> str:
+        names = count(len(self.names), "sparse column", "sparse columns")
+        return f"{count(len(self), 'row', 'rows')} of {names}"
+
+    def glance(self) -> list[str]:
+        """How many columns each row has, to be looked at."""
+        return [f"{count:,} of {len(self.names):,} columns" for count in np.diff(self.matrix.indptr)]
 
     def take(self, rows: "NDArray[Any] | slice | Sequence[int]") -> "SparseColumns":
         """The given rows, in the given order."""
@@ -125,7 +140,7 @@ class SparseColumns:
         return SparseColumns(matrix, names)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Texts:
     """One string a row.
 
@@ -139,6 +154,13 @@ class Texts:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __repr__(self) -> str:
+        return count(len(self), "text", "texts")
+
+    def glance(self) -> list[str]:
+        """The beginning of each text, to be looked at."""
+        return [_beginning(value) for value in self.values]
+
     def take(self, rows: "NDArray[Any] | slice | Sequence[int]") -> "Texts":
         """The given rows, in the given order."""
         return Texts([self.values[row] for row in positions(rows, len(self)).tolist()])
@@ -148,7 +170,7 @@ class Texts:
         return Texts([value for part in (self, *others) for value in part.values])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Mixed:
     """Texts with further columns beside them.
 
@@ -173,6 +195,14 @@ class Mixed:
 
     def __len__(self) -> int:
         return self.frame.height
+
+    def __repr__(self) -> str:
+        beside = count(len(self.names) - len(self.text), "column", "columns")
+        return f"{count(len(self), 'text', 'texts')} with {beside}"
+
+    def glance(self) -> list[str]:
+        """The beginning of each text, to be looked at."""
+        return self.texts.glance()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -205,6 +235,18 @@ class Mixed:
         """
         whole = Columns(self.frame).joined([Columns(other.frame) for other in others])
         return Mixed(whole.frame, self.text)
+
+
+def _beginning(text: str, width: int = 80) -> str:
+    line = " ".join(text[: 4 * width].split())
+    return line if len(line) <= width else f"{line[: width - 3]}..."
+
+
+def _cells(frame: "pl.DataFrame", most: int = 5) -> list[str]:
+    some = frame[frame.columns[:most]]
+    more = [f"and {frame.width - most:,} more"] if frame.width > most else []
+    rows = some.iter_rows(named=True)
+    return [", ".join([*(f"{name} {value}" for name, value in row.items()), *more]) for row in rows]
 
 
 def joined_text(frame: "pl.DataFrame") -> list[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyhot.data.frames import count, listed
+from manyhot.data.frames import listed
+from manyhot.data.index import count
 from manyhot.data.inputs import Columns, Inputs, Mixed, SparseColumns, Texts
 from manyhot.data.marks import Marks, in_order
 from manyhot.data.table import NO_IMAGE, PARTS, BadRow, Notes, Schema, Table

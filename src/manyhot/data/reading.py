@@ -2,18 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from manyhot._check import one_of
 from manyhot.data import arff, fasttext, libsvm, tabular, trees, xmc
 from manyhot.data.files import bare_name, existing, head_of, layout_of, shown
-from manyhot.data.frames import count, listed
+from manyhot.data.frames import Batch, listed
+from manyhot.data.index import count
 from manyhot.data.label_columns import Wishes
 from manyhot.data.piece import Piece, join
-from manyhot.data.roles import PART_WORDS, Roles
+from manyhot.data.roles import PART_WORDS, Roles, assign, assign_like
 from manyhot.data.table import PARTS, TABULAR, Schema, Table
 from manyhot.data.xmc_splits import give_parts, is_split_file, splits_beside
 from manyhot.errors import InputError
 from manyhot.labels import LabelSpace
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # files that lie beside data and are none
 SPACE_FILE = "space.json"
@@ -137,6 +144,38 @@ def read(
     if space is None:
         space = _space_beside(path, pieces)
     return join(pieces, [part for _, part in files], title, space)
+
+
+def read_frame(
+    frame: "pl.DataFrame",
+    *,
+    space: LabelSpace | str | Path | None = None,
+    like: Schema | None = None,
+    unknown: str | float | None = None,
+    **wishes: Any,
+) -> Table:
+    """A polars DataFrame with its labels in it, understood as a file with these columns is.
+
+    Args:
+        frame: the rows.
+        space: as for `read`.
+        like: as for `read`.
+        unknown: as for `read`.
+        wishes: `labels`, `text`, `image`, `features`, `separator`, `split` and `group`, as for `read`.
+
+    Raises:
+        InputError: the labels are not found, or nothing is left to learn from.
+    """
+    space = space if space is None or isinstance(space, LabelSpace) else LabelSpace.read(existing(space))
+    wished = Wishes(**wishes, unknown=None if unknown is None else _code(unknown), space=space)
+    batch = Batch(frame, np.arange(1, frame.height + 1), "the DataFrame")
+    path = Path(batch.name)
+    roles = (
+        assign(frame, wished, "memory", path)
+        if like is None
+        else assign_like(frame, like, wished, "memory", path)
+    )
+    return join([tabular.piece_of(batch, roles, None, None)], [None], batch.name, space)
 
 
 def _space_beside(path: Path, pieces: Sequence[Piece]) -> LabelSpace | None:

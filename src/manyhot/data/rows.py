@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from manyhot.data import arff, fasttext, tabular, trees, xmc
 from manyhot.data.files import Encoding, bare_name, existing, head_of, layout_of, lines_of, shown
-from manyhot.data.frames import count, together
+from manyhot.data.frames import together
 from manyhot.data.images import SUFFIXES, Images
+from manyhot.data.index import count
 from manyhot.data.inputs import Inputs, Texts
 from manyhot.data.libsvm import columns_of
 from manyhot.data.reading import parts_of

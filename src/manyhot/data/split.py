@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot import _check
+from manyhot.data.index import count
 from manyhot.data.stratification import assign
 from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.labels import LabelSpace, Targets, as_targets
@@ -20,7 +21,7 @@ from manyhot.labels import LabelSpace, Targets, as_targets
 PART_NAMES = {2: ("train", "test"), 3: ("train", "valid", "test")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """Which part every row is in, and what that does to each label. Made by `stratify` or `Split.of`.
 
@@ -78,6 +79,12 @@ class Split:
             known=np.array([rows.known_counts() for rows in inside]),
             bearers=_bearers(targets, unit),
         )
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {rows:,}" for name, rows in self.sizes.items())
+        worst = np.abs(self.deviation).max(initial=0)
+        labels = count(len(self.labels), "label", "labels")
+        return f"Split({sizes}; {labels}, at most {worst:.1f} positives off the share)"
 
     @property
     def sizes(self) -> dict[str, int]:

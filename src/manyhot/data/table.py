@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyhot.data.images import Images
-from manyhot.data.index import positions
+from manyhot.data.index import count, positions
 from manyhot.data.inputs import Columns, Inputs, Kind, Mixed, SparseColumns
+from manyhot.data.markup import html_table
 from manyhot.errors import ShapeError
 from manyhot.labels import LabelSpace, Targets
 
@@ -25,6 +26,8 @@ TABULAR: tuple[Layout, ...] = ("delimited", "jsonl", "parquet")
 
 ColumnRole: TypeAlias = Literal["number", "category"]
 PARTS = ("train", "valid", "test")
+SHOWN = 5
+"""Rows of a table that a notebook shows."""
 
 
 class LabelColumns(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +149,7 @@ class Notes:
         return [f"labels that the label space lacks were left out: {shown}{more}"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
     """Rows with labels, as one file, folder or pair of files gave them.
 
@@ -185,6 +188,19 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def __repr__(self) -> str:
+        a_row = self.targets.row_counts().mean() if len(self) else 0.0
+        parts = {part: len(self.where(part)) for part in PARTS if self.part is not None}
+        told = "".join(f", {part} {rows:,}" for part, rows in parts.items() if rows)
+        return f"Table({self.inputs!r}, {count(len(self.space), 'label', 'labels')}, {a_row:.2f} a row{told})"
+
+    def _repr_html_(self) -> str:
+        """The first rows with their labels, for notebooks."""
+        some = self.take(slice(0, SHOWN))
+        labels = (", ".join(names) or "-" for names in self.space.decode(some.targets))
+        rows = zip(some.row_ids, some.inputs.glance(), labels, strict=True)
+        return html_table(repr(self), ["row", "input", "labels"], rows)
 
     def take(self, rows: "NDArray[Any] | slice | Sequence[int]") -> "Table":
         """The given rows, in the given order; label space, schema and notes stay."""

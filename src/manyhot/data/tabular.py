@@ -10,8 +10,9 @@ from scipy import sparse
 
 from manyhot.data import delimited, jsonlines, parquet
 from manyhot.data.files import Encoding, bare_name, existing, lines_of
-from manyhot.data.frames import Batch, count, fixed, listed, together
+from manyhot.data.frames import Batch, fixed, listed, together
 from manyhot.data.images import Archive, Folder, Images
+from manyhot.data.index import count
 from manyhot.data.inputs import Columns, Inputs, Mixed, SparseColumns, Texts, joined_text
 from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import read_marks

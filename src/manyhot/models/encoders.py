@@ -119,13 +119,20 @@ def output_width(encoder: nn.Module, example: Any) -> int:
     """Width of the vectors that a module makes, found by showing it an example batch.
 
     Raises:
-        OptionError: it does not give one vector a row.
+        OptionError: it cannot read the example, or does not give one vector a row.
     """
     training = encoder.training
     encoder.eval()
-    with torch.no_grad():
-        hidden = encoder(example)
-    encoder.train(training)
+    try:
+        with torch.no_grad():
+            hidden = encoder(example)
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:  # whatever a module makes of it
+        raise OptionError(
+            f"the encoder {type(encoder).__name__} cannot read what the preparation gives, {_form(example)}: "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from error
+    finally:
+        encoder.train(training)
     if not isinstance(hidden, Tensor) or hidden.ndim != 2 or len(hidden) != len(example):
         came = tuple(hidden.shape) if isinstance(hidden, Tensor) else type(hidden).__name__
         raise OptionError(
@@ -133,3 +140,9 @@ def output_width(encoder: nn.Module, example: Any) -> int:
             f"for {len(example)} rows: end it with pooling and nn.Flatten()"
         )
     return int(hidden.shape[1])
+
+
+def _form(example: Any) -> str:
+    if isinstance(example, Tensor):
+        return f"{str(example.dtype).removeprefix('torch.')} (rows, {', '.join(map(str, example.shape[1:]))})"
+    return f"a SparseBatch of {example.width:,} columns"

@@ -293,10 +293,15 @@ def _none_taken(what: str, option: str) -> None:
 
 def _width(encoder: nn.Module, shape: InputShape) -> int:
     width = getattr(encoder, "width", None)
-    if isinstance(width, int):
+    if isinstance(width, int) and type(encoder) in ENCODERS.values():
         return width
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
-    return output_width(encoder, example(shape, device))
+    found = output_width(encoder, example(shape, device))
+    if isinstance(width, int) and width != found:
+        raise OptionError(
+            f"the encoder {type(encoder).__name__} says width={width} and gives vectors of {found}"
+        )
+    return found
 
 
 def example(shape: InputShape, device: torch.device) -> Batch:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from manyhot.data import Table
-from manyhot.data.frames import count, listed
+from manyhot.data.frames import listed
+from manyhot.data.index import count
 from manyhot.runs.parts import Parts
 from manyhot.runs.seen import SeenRows
 

@@ -12,7 +12,9 @@ from scipy.sparse import issparse
 
 from manyhot.bundle import Origin, Predictions, Predictor, read_bundle
 from manyhot.data import Table
+from manyhot.data.index import count
 from manyhot.data.keys import row_keys
+from manyhot.data.markup import html_table
 from manyhot.errors import InputError, ManyhotWarning, RunError
 from manyhot.labels import LabelSpace, ScoreMatrix
 from manyhot.runs.seen import SeenRows, read_seen_rows
@@ -238,19 +240,20 @@ class Run:
             for name in ("f1_macro", "exact", "hamming")
             if name in self.metrics
         )
-        return f"Run({where}: {len(self.space):,} labels; on {self.metrics.rows:,} test rows {figures})"
+        labels = count(len(self.space), "label", "labels")
+        return f"Run({where}: {labels}; on {self.metrics.rows:,} test rows {figures})"
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = "".join(
-            f"<tr><td>{name}</td><td>{self.metrics.baseline[name]:.4f}</td><td>{self.untuned[name]:.4f}</td>"
-            f"<td>{value:.4f}</td><td>{self.metrics.counted[name]}</td></tr>"
-            for name, value in self.metrics.values.items()
+        rows = [
+            (
+                name,
+                *(f"{values[name]:.4f}" for values in (self.metrics.baseline, self.untuned, self.metrics)),
+                self.metrics.counted[name],
+            )
+            for name in self.metrics.values
             if name in self.metrics.baseline and name in self.untuned
-        )
-        head = "<tr><th>metric</th><th>baseline</th><th>cut 0.5</th><th>tuned cuts</th><th>counted</th></tr>"
-        return f"<p>{escape(repr(self))}</p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        ]
+        return html_table(repr(self), ["metric", "baseline", "cut 0.5", "tuned cuts", "counted"], rows)
 
 
 NEED_EVERY_SCORE = ("auc_macro", "coverage_error", "ranking_loss", "log_loss", "ece")

@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 
 from manyhot.bundle import inputs_of
+from manyhot.bundle.rows import frame_of
 from manyhot.data import Schema, Table, read
+from manyhot.data.frames import listed
+from manyhot.data.reading import read_frame
 from manyhot.errors import InputError, OptionError
 from manyhot.labels import LabelSpace, Targets, as_targets
 
@@ -19,11 +22,11 @@ def open_data(
     Args:
         data: a path; the name of an embedded data set when no such file is there; a `Table`; or rows in
             memory, any form of `inputs_of`.
-        labels: with a path, the label column or columns. With rows in memory, their labels: a list of names
-            for each row, a DataFrame with one 0/1 column a label, or any form of `as_targets`.
+        labels: with a path or a DataFrame, the label column or columns. With rows in memory, their labels: a
+            list of names for each row, a DataFrame with one 0/1 column a label, or any form of `as_targets`.
         space: the label space, or the path of its file; None discovers the labels.
         like: the schema of data that a model was made of, whose inputs are wanted.
-        options: of `manyhot.read`, with a path only.
+        options: of `manyhot.read`, with a path, or a DataFrame whose columns are its labels.
 
     Raises:
         InputError: no such file, or rows and labels that do not fit together.
@@ -39,6 +42,9 @@ def open_data(
             _refuse(f"the embedded data set {data} has its own labels", labels=labels, space=space, **options)
             return load(str(data))
         return read(data, labels=labels, space=space, like=like, **options)
+    names = _label_columns(data, labels)
+    if names:
+        return read_frame(frame_of(data), labels=names, space=space, like=like, **options)
     _refuse("rows in memory take no options of files", **options)
     space = LabelSpace.read(space) if isinstance(space, (str, Path)) else space
     return _in_memory(data, labels, space, like)
@@ -72,12 +78,27 @@ def _refuse(why: str, **options: Any) -> None:
         raise OptionError(f"{why}: leave out {', '.join(given)}")
 
 
+def _label_columns(data: Any, labels: Any) -> list[str]:
+    """The columns of a DataFrame that are named as its labels; none where the labels are something else."""
+    if not hasattr(data, "columns") or callable(data.columns):
+        return []
+    names = [labels] if isinstance(labels, str) else labels
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        return []
+    absent = [name for name in names if name not in data.columns]
+    if absent and len(names) == len(data):  # a label for each row, which is told below
+        return []
+    if absent:
+        raise InputError(f"no label column {absent[0]!r}; the DataFrame has {listed(list(data.columns))}")
+    return list(names)
+
+
 def _in_memory(data: Any, labels: Any, space: LabelSpace | None, like: Schema | None) -> Table:
     if labels is None:
         raise InputError(
             "rows in memory need their labels: fit(rows, labels) with one list of names for each row"
         )
-    inputs = inputs_of(data, None if like is None else like.kind)
+    inputs = inputs_of(data, None if like is None else like.kind, like)
     targets, space = _targets_of(labels, space)
     if len(inputs) != len(targets):
         raise InputError(

@@ -36,7 +36,7 @@ class Finding:
         return f"{MARKS[self.severity]} {self.text}" + (f": {self.mend}" if self.mend else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """What is in a table.
 
@@ -97,6 +97,9 @@ class Diagnosis:
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    def __repr__(self) -> str:
+        return f"Diagnosis({self.summary}; {len(self.findings):,} findings, print it to read them)"
 
     @property
     def summary(self) -> str:
