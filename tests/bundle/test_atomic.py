@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import stat
 import time
 from pathlib import Path
 
@@ -92,3 +93,15 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(RunError, match=r"cannot write .*/none/a: No such file or directory"):
         write_bytes(tmp_path / "none" / "a", b"")
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_file_has_the_mode_that_the_umask_gives_whoever_writes_it(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        with replacing(tmp_path / "weights") as aside:
+            aside.unlink()
+            aside.touch(0o600)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "weights").stat().st_mode) == mode

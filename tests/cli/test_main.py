@@ -47,6 +47,19 @@ def test_every_command_explains_itself_without_torch(name):
     assert "--json" in shown
 
 
+def test_predicting_loads_no_package_that_only_fitting_needs(fitted, tmp_path):
+    (tmp_path / "one.jsonl").write_text('{"text": "goal"}')
+    code = (
+        "import sys\nfrom manyhot.cli import main\n"
+        f"main(['predict', {str(fitted[0])!r}, 'one.jsonl'], standalone_mode=False)\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert not {"sklearn", "pandas", "scipy.stats", "numba", "rich"} & set(done.stderr.split())
+
+
 def test_no_arguments_shows_the_help():
     assert "Commands:" in run().output
 

@@ -1,6 +1,7 @@
 """The bar is drawn on a terminal only, and steps aside for text."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -14,9 +15,9 @@ RECORD = EpochRecord(
 )  # fmt: skip
 
 
-def drawn(terminal: bool) -> str:
+def drawn(terminal: bool, width: int = 140) -> str:
     screen = io.StringIO()
-    bar = TrainingBar(Console(file=screen, force_terminal=terminal, width=100))
+    bar = TrainingBar(Console(file=screen, force_terminal=terminal, width=width))
     options = TrainOptions(epochs=3)
     bar(Began(options, rows=40, steps_per_epoch=4, resumed_step=2))
     bar(StepDone(epoch=1, step=4, loss=0.5, learning_rate=0.1))
@@ -33,6 +34,14 @@ def test_a_terminal_sees_epochs_and_figures():
     screen = drawn(terminal=True)
     for text in ("epoch 1/3", "loss 0.5000  f1_micro 0.2500", "a line of text"):
         assert text in screen
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_a_narrow_terminal_keeps_epoch_bar_and_time_and_cuts_the_figures(width):
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn(terminal=True, width=width)).splitlines()
+    line = next(line for line in lines if "epoch 1/3" in line and "loss" in line)
+    assert re.search(r"epoch 1/3 [━╸╺]+ 0:00:0\d left (--:--|00:0\d) loss 0.5000", line)
+    assert len(line.rstrip()) <= width
 
 
 def test_elsewhere_nothing_is_drawn():

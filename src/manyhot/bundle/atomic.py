@@ -25,7 +25,10 @@ def replacing(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with telling_disk_errors(path):
         try:
+            aside.touch()
+            mode = aside.stat().st_mode  # as the umask has it; some writers make files for their owner alone
             yield aside
+            aside.chmod(mode)
             _flush(aside)
             aside.replace(path)
             _flush(path.parent)

@@ -14,6 +14,7 @@ from manyhot import _check
 from manyhot.errors import InputError
 from manyhot.models.preparation import Arrays, Preparation, array_to_text, text_to_array
 from manyhot.models.prepared import InputShape, SparseRows, unit_rows_held_out
+from manyhot.models.terms import count_terms
 
 MAX_TERMS = 50_000
 ANALYZERS = ("word", "char", "char_wb")
@@ -98,22 +99,18 @@ class TfidfPreparation(Preparation):
         return cls(terms, vectorizer.idf_.astype(np.float64), *own)
 
     @cached_property
-    def _vectorizer(self) -> Any:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        vectorizer = TfidfVectorizer(
-            analyzer=_analyzer(self.analyzer),
-            ngram_range=self.ngrams,
-            sublinear_tf=self.sublinear,
-            vocabulary={term: column for column, term in enumerate(self.terms)},
-            dtype=_FLOAT32,
-        )
-        vectorizer.idf_ = self.weights.astype(np.float32)
-        return vectorizer
+    def _vocabulary(self) -> dict[str, int]:
+        return {term: column for column, term in enumerate(self.terms)}
 
     def prepare(self, inputs: Any) -> SparseRows:
         """TF-IDF rows; a text without a known term is a row of zeros."""
-        return SparseRows(_rows(self._vectorizer, inputs.values, len(self.terms)))
+        rows = count_terms(inputs.values, self._vocabulary, self.analyzer, self.ngrams)
+        if self.sublinear:
+            rows.data = 1 + np.log(rows.data)
+        rows.data *= self.weights.astype(np.float32)[rows.indices]
+        lengths = np.sqrt(rows.power(2).sum(axis=1))
+        rows.data /= np.repeat(lengths, np.diff(rows.indptr))
+        return SparseRows(rows)
 
     def held_out(self, rows: Any, fold: NDArray[np.integer[Any]]) -> SparseRows:
         """Rows without the terms that too few rows of the other folds have, at length 1 again."""
@@ -183,7 +180,11 @@ class HashedPreparation(Preparation):
 
     def prepare(self, inputs: Any) -> SparseRows:
         """Rows of length 1; a text without words is a row of zeros."""
-        return SparseRows(_rows(self._vectorizer, inputs.values, self.width))
+        if not len(inputs.values):
+            return SparseRows(csr_array((0, self.width), dtype=np.float32))
+        matrix = self._vectorizer.transform(inputs.values)
+        matrix.sort_indices()
+        return SparseRows(csr_array(matrix))
 
     def to_state(self) -> tuple[dict[str, Any], Arrays]:
         """The options."""
@@ -194,14 +195,6 @@ class HashedPreparation(Preparation):
         """The preparation that gave this state."""
         shortest, longest = config["ngrams"]
         return cls(config["width"], config["analyzer"], (shortest, longest))
-
-
-def _rows(vectorizer: Any, texts: list[str], width: int) -> csr_array:
-    if not len(texts):
-        return csr_array((0, width), dtype=np.float32)
-    matrix = vectorizer.transform(texts)
-    matrix.sort_indices()
-    return csr_array(matrix)
 
 
 def _check_ngrams(analyzer: str, ngrams: tuple[int, int]) -> None:

@@ -7,9 +7,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from manyhot.runs.events import Event, Listener
 from manyhot.train import Began, Ended, EpochDone, EpochRecord, StepDone
+
+WIDE = 110
+"""Columns of a terminal from which on there is room for a long bar."""
 
 
 class TrainingBar:
@@ -20,15 +24,17 @@ class TrainingBar:
     """
 
     def __init__(self, console: Console) -> None:
+        whole, rest = Column(no_wrap=True), Column(no_wrap=True, overflow="ellipsis", ratio=1)
         self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(compact=True),
+            TextColumn("{task.description}", table_column=whole),
+            BarColumn(bar_width=24 if console.width >= WIDE else 10),
+            TimeElapsedColumn(whole),
+            TextColumn("left", table_column=whole),
+            TimeRemainingColumn(compact=True, table_column=whole),
+            TextColumn("{task.fields[figures]}", table_column=rest),
             console=console,
             transient=True,
+            expand=True,
             disable=not console.is_terminal,
         )
         self.task: Any = None
