@@ -42,6 +42,31 @@ def test_borrowed_counts_stay_possible():
     assert np.isfinite(counts.tp).all()
 
 
+def test_the_middle_of_what_is_as_good_but_for_noise():
+    scores = np.arange(10.0)[::-1, None]
+    truth = np.ones((10, 1), bool)  # a point at each score, falling
+    points = operating_points(scores, Targets.from_dense(truth))
+
+    def chosen(value, error):
+        return points.cuts[points.central(np.array([0, *value], float), np.array([error]))[0]]
+
+    level = [0, 0, 0, 0.9, 0.9, 0.9, 0.9, 0.9, 0, 0]
+    assert chosen(level, 1e-6) == 4  # the third of five that are equal
+    assert chosen([0, 0, 0, 0.9, 0, 0, 0.91, 0, 0, 0], 1e-6) == 3  # the best, if errors are small
+    assert chosen([0, 0, 0.9, 0.9, 0.9, 0, 0, 0, 0, 0.91], 1e-6) == 0  # the best, but for an error of a hair
+    assert chosen([0, 0, 0.9, 0.9, 0.9, 0, 0, 0, 0, 0.91], 0.1) > 4  # then it is among its equals
+    nothing = operating_points(scores, Targets.from_dense(~truth))
+    assert nothing.cuts[nothing.central(np.zeros(1), np.ones(1))[0]] == np.inf
+
+
+def test_the_scale_of_the_scores_does_not_matter():
+    scores, truth = sample(400, 12, 20, 5)
+    rule = PerLabelCut(balance=0)
+    for moved in (np.exp(scores), scores**3):
+        decided = rule.fit(moved, truth).decide(moved)
+        np.testing.assert_array_equal(decided.to_dense(), rule.fit(scores, truth).decide(scores).to_dense())
+
+
 @pytest.mark.parametrize("positives", [2, 5, 10])
 def test_shrunk_cuts_of_rare_labels_are_better_on_new_rows(positives):
     tuned, new = sample(400, positives, 60, 1), sample(4000, 10 * positives, 60, 2)
@@ -49,16 +74,16 @@ def test_shrunk_cuts_of_rare_labels_are_better_on_new_rows(positives):
         strength: f1(
             new[1], PerLabelCut(strength=strength, balance=0).fit(*tuned).decide(new[0]).to_dense() > 0
         )
-        for strength in (0, 60)
+        for strength in (0, 40)
     }
-    assert reached[60] > reached[0] + 0.02
+    assert reached[40] > reached[0] + 0.02
 
 
 def test_frequent_labels_keep_their_own_cuts():
     # two kinds of labels, so that leaning on the other kind would cost
     scores, truth = sample(4000, 1500, 6, 0)
     scores[:, :3] += 5
-    raw, shrunk = (PerLabelCut(strength=s, balance=0).fit(scores, truth) for s in (0, 60))
+    raw, shrunk = (PerLabelCut(strength=s, balance=0).fit(scores, truth) for s in (0, 40))
     assert (
         f1(truth, shrunk.decide(scores).to_dense() > 0) > f1(truth, raw.decide(scores).to_dense() > 0) - 0.005
     )
@@ -87,8 +112,8 @@ def test_the_balance_holds_micro_f_on_new_rows():
         return 2 * (decided & new[1]).sum() / (decided.sum() + new[1].sum())
 
     everywhere, free = micro(GlobalCut("f1_micro")), micro(PerLabelCut(balance=0))
-    assert free < everywhere - 0.02  # so there is something to hold
-    assert micro(PerLabelCut()) > everywhere - 0.005
+    assert free < everywhere - 0.01  # so there is something to hold
+    assert micro(PerLabelCut()) > everywhere - 0.002
 
 
 def long_tail(rows, seed):
@@ -131,7 +156,7 @@ def test_shrunk_cuts_beat_one_cut_and_cuts_found_alone(on_new_rows):
 def test_balanced_cuts_keep_the_micro_figure_of_one_cut(on_new_rows):
     micro = {name: each[1] for name, each in on_new_rows.items()}
     assert micro["alone"] < micro["one"] - 0.01  # so there is something to keep
-    assert micro["balanced"] > micro["one"] - 0.005  # held-out rows are few, so it is kept but for noise
+    assert micro["balanced"] > micro["one"] - 0.002  # held-out rows are few, so it is kept but for noise
 
 
 def test_counting_honours_unknown_cells():

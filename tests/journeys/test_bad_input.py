@@ -2,7 +2,6 @@
 
 import csv
 import json
-import resource
 import signal
 import struct
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from forked import Starter
+from forked import Starter, limit_file_size
 from PIL import Image
 
 import manyhot as mh
@@ -227,12 +226,6 @@ def test_files_of_other_kinds_are_told_the_way_out(manyhot, tmp_path):
 # ------------------------------------------------------------------ full disk
 
 
-def limit_file_size() -> None:
-    """Files may grow to 64 kB: what a full disk does, without one."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536))
-
-
 @pytest.mark.slow
 def test_a_file_that_may_not_grow_loses_nothing(start, tmp_path):
     fit = ["fit", "toy", "--epochs", "2", "--out", "run", "--encoder", "mlp"]
@@ -277,13 +270,14 @@ def test_a_full_disk_keeps_the_last_good_state(start, small_disk):
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_mid_epoch_says_how_to_go_on(start):
+def test_ctrl_c_in_mid_epoch_says_how_to_go_on(start, tmp_path):
     process = start("fit", "toy", "--epochs", "400", "--patience", "0", "--out", "run", "--encoder", "mlp")
     process.wait_for("epoch ")
     process.send(signal.SIGINT)
     assert process.wait() == 1
     assert "stopped: what was trained is kept: go on with `manyhot fit --resume run`" in process.stderr
     assert "Traceback" not in process.stderr
+    (tmp_path / "x.csv").write_text("x1,x2\n0.5,0.5\n")
     refusal = start("predict", "run", "x.csv")
     assert refusal.wait() == 1
     assert "the run in run is not finished: go on with `manyhot fit --resume run`" in refusal.stderr

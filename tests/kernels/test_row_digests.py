@@ -4,10 +4,24 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from manyhot.kernels import row_digests as module
 from manyhot.kernels.row_digests import row_digests
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(size=(5000, 6)).astype(np.float32)
+
+
+@pytest.fixture(params=[module.FEW_CELLS, -1], ids=["numpy", "compiled"], autouse=True)
+def few_cells(request, monkeypatch):
+    """Each test in both ways."""
+    monkeypatch.setattr(module, "FEW_CELLS", request.param)
+
+
+@pytest.mark.parametrize("form", [lambda scores: scores, csr_array])
+def test_both_ways_are_one(form, monkeypatch):
+    own = row_digests(form(SCORES))
+    monkeypatch.setattr(module, "FEW_CELLS", 10**9 if module.FEW_CELLS < 0 else -1)
+    np.testing.assert_array_equal(row_digests(form(SCORES)), own)
 
 
 @pytest.mark.parametrize(

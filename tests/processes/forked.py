@@ -4,8 +4,9 @@ A fresh interpreter takes seconds to import torch; a forked one starts at once, 
 limited as any other.
 """
 
-import multiprocessing
+import multiprocessing.process
 import os
+import resource
 import signal
 import sys
 import time
@@ -84,6 +85,12 @@ class Starter:
         )
         process.start()
         return Command(process, out, err)
+
+
+def limit_file_size() -> None:
+    """Files may grow to 64 kB: what a full disk does, without one."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536))
 
 
 def work(arguments: list[str], folder: Path, out: Path, err: Path, before: Callable[[], None] | None) -> None:

@@ -1,11 +1,13 @@
 """The memory plan: parts counted by hand, and its peak beside the peak of a process that does the fit."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import peak_memory
 import pytest
 
 from manyhot.data import Table, Texts
@@ -144,7 +146,8 @@ def test_sizes_in_words():
 
 
 FIT = """
-import json, resource, sys
+import json, sys
+import peak_memory
 from tests_of_memory import wide_table
 from manyhot.runs import fit
 from manyhot.runs.events import MemoryPlanned
@@ -154,12 +157,12 @@ def tell(event):
         planned.append(event.plan.peak)
 options = json.loads(sys.argv[1])
 fit(wide_table(8_000, 2_000), out=sys.argv[2], on_event=tell, device="cpu", **options)
-print(json.dumps([planned[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))
+print(json.dumps([planned[0], peak_memory.peak()]))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read as Linux tells it")
+@pytest.mark.skipif(not peak_memory.readable, reason=peak_memory.UNREADABLE)
 @pytest.mark.parametrize(
     "options",
     [
@@ -172,7 +175,7 @@ def test_the_peak_of_a_process_is_within_a_factor_of_one_and_a_half(options, tmp
     (tmp_path / "tests_of_memory.py").write_text(Path(__file__).read_text())
     out = subprocess.run(
         [sys.executable, "-c", FIT, json.dumps(options), str(tmp_path / "run")],
-        env={"PYTHONPATH": str(tmp_path), "PATH": "", "OMP_NUM_THREADS": "1"},
+        env={"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "PATH": "", "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     estimate, measured = json.loads(out.splitlines()[-1])

@@ -188,8 +188,9 @@ class Run:
 
         scores = self.predictor.kept_scores(table.inputs)
         names, decided = usual_metrics(scores), self.predictor.decide(scores)
-        use = "allow" if allow_tuned_rows else "refuse"
-        return evaluate(table.targets, scores, decided, metrics=names, space=self.space, tuned_rows=use)
+        return evaluate(
+            table.targets, scores, decided, metrics=names, space=self.space, tuned_rows="allow"
+        )  # which rows these may be is asked in `rows_to_judge`, that knows all rows of the run by content
 
     def rows_to_judge(self, table: Table, *, allow_tuned_rows: bool = False) -> "RowsToJudge":
         """The rows of a table that may judge this run.
