@@ -13,7 +13,7 @@ from manyhot.decide.folds import Fold, FoldedPoints
 from manyhot.decide.goals import FBeta, Goal
 from manyhot.decide.points import OperatingPoints, label_masses, lie_on
 from manyhot.decide.scores import RowWeight, ScoreMatrix, row_numbers
-from manyhot.decide.shrinkage import Counts, common_grid, shrunk_counts
+from manyhot.decide.shrinkage import TOLERANCE, Counts, common_grid, shrunk_counts
 from manyhot.labels import Targets
 
 # Not up to 1: the last tenth buys next to no micro figure, and gives rare labels up altogether.
@@ -22,12 +22,22 @@ FOLDS = 3
 ROUNDS = 100  # Dinkelbach's iteration converges superlinearly; five or six rounds are usual
 
 
-def balanced_points(points: OperatingPoints, counts: Counts, goal: Goal, weight: float) -> NDArray[np.int64]:
+def balanced_points(
+    points: OperatingPoints, counts: Counts, goal: Goal, weight: float, tolerance: float = 0.0
+) -> NDArray[np.int64]:
     """Index of each label's point, (labels,), together best for the weighted mean of macro and micro.
 
     The micro part is linear in the counts for a given ratio, so labels separate, and the ratio is iterated
     (Dinkelbach, Management Science 13(7), 1967). With weight 1 and no borrowed counts this is the exact joint
     optimum of micro F-beta, and of micro Jaccard, which is a rising function of F1.
+
+    Args:
+        points: of all labels.
+        counts: to choose by.
+        goal: macro or micro F-beta or Jaccard.
+        weight: of the micro figure, in [0, 1].
+        tolerance: standard errors within which the middle of the points is taken (`OperatingPoints.central`);
+            0 is the best point.
     """
     from manyhot.kernels.joint_cuts import best_points
 
@@ -48,7 +58,12 @@ def balanced_points(points: OperatingPoints, counts: Counts, goal: Goal, weight:
         best_points(macro, gain, cost, ratio, points.starts, chosen)
         if weight == 0:
             break
-    return chosen
+    if not tolerance:
+        return chosen
+    # an error of the figure is so many of the label's positives found or missed
+    error = counts.error(goal, points.starts)
+    error *= (1 - weight) / len(error) + scale * (1 + square) * np.maximum(points.positives, 0.5)
+    return points.central(macro + gain - ratio * cost, tolerance * error)
 
 
 def weighed_points(
@@ -68,6 +83,7 @@ def weighed_points(
         (scores[index], targets.rows(index), None if row_weight is None else row_weight[index])
         for index in (np.flatnonzero(fold == k) for k in range(FOLDS))
     ]
+    tolerance = TOLERANCE if strength else 0.0
     folded = FoldedPoints.of(folds, grid)
     points = folded.without()
     counts = shrunk_counts(points, grid, strength)
@@ -78,7 +94,9 @@ def weighed_points(
     for held, outside in enumerate(folds):
         inside = folded.without(held)
         borrowed = shrunk_counts(inside, grid, strength)
-        cuts = [inside.middle(balanced_points(inside, borrowed, goal, weight)) for weight in WEIGHTS]
+        cuts = [
+            inside.middle(balanced_points(inside, borrowed, goal, weight, tolerance)) for weight in WEIGHTS
+        ]
         everywhere = np.full(targets.width, _best_on_grid(inside, grid, square))
         counted += count_assigned(*outside[:2], [*cuts, everywhere], outside[2])
     total = counted[:, 0] + counted[:, 1] + square * label_masses(targets, row_weight)[0].sum()

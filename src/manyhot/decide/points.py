@@ -57,6 +57,25 @@ class OperatingPoints:
         places = np.where(value == np.repeat(top, np.diff(self.starts)), np.arange(len(value)), len(value))
         return np.minimum.reduceat(places, self.starts[:-1])
 
+    def central(self, value: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Index of the middle one of each label's points whose value (points,) comes near the highest.
+
+        On a few positives the highest value lies where chance put a gap, and many points are as good but for
+        noise. Each counts by exp(-distance / error), the distance being that of its value from the highest,
+        and of the points so weighed the median is taken. So the choice does not depend on the scores' scale.
+
+        Args:
+            value: (points,).
+            error: (labels,) > 0, how far a value is off by chance.
+        """
+        best, label = self.best(value), self.labels
+        near = np.exp((value - value[best][label]) / error[label])
+        reached = np.cumsum(near)
+        before = reached[self.starts[:-1]] - near[self.starts[:-1]]
+        half = before + (reached[self.starts[1:] - 1] - before) / 2
+        middle = np.clip(np.searchsorted(reached, half), self.starts[:-1], self.starts[1:] - 1)
+        return np.where(np.isinf(self.cuts[best]), best, middle)  # never to assign is no cut among others
+
     def middle(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
         """The cut half way between a point's score and the next lower one, which counts the same."""
         cuts, below = self.cuts[index], self.below[index]

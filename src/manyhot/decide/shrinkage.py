@@ -3,7 +3,7 @@
 A label with five positives cannot say where its cut should be. Labels of about its frequency together can, in
 two ways: at which score a cut should lie, and how many rows should be assigned for each positive. Both are
 added to the label's own counts as `strength` positives that behave like the pool's. A frequent label has
-enough of its own and hardly moves.
+enough of its own and hardly moves. And of cuts that are equally good but for noise the middle one is taken.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ FINENESS = 8  # frequencies are told apart to 1/8 of an octave
 GRID_SIZE = (32, 300)
 GRID_POINTS = 4_000_000  # over all labels: what the grid may cost
 UNSEEN = 0.5  # a label without positives is treated as if it had half a one
+TOLERANCE = 0.5  # standard errors of a figure by which a cut may stay below the best and still count
 RANKS = np.geomspace(0.05, 50.0, 128)  # assigned rows for each positive, at which labels are compared
 
 
@@ -36,6 +37,11 @@ class Counts:
     def value(self, goal: Goal) -> NDArray[np.float64]:
         """The goal at each point."""
         return goal.value(self.tp, self.fp, self.positives, self.negatives)
+
+    def error(self, goal: Goal, starts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(labels,) standard error of each label's best figure, were it a share of the label's positives."""
+        best = np.clip(np.maximum.reduceat(self.value(goal), starts[:-1]), 0.01, 0.99)
+        return np.sqrt(best * (1 - best) / np.maximum(self.positives[starts[:-1]], 1.0))
 
 
 def own_counts(points: OperatingPoints) -> Counts:

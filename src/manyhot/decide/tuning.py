@@ -11,13 +11,13 @@ from manyhot import _check
 from manyhot.decide.balance import balanced_points, weighed_points
 from manyhot.decide.cuts import Cuts
 from manyhot.decide.global_cut import best_global_cut, global_interval
-from manyhot.decide.goals import FBeta, Floor, Goal, Jaccard, as_goal
+from manyhot.decide.goals import Cost, FBeta, Floor, Goal, Jaccard, as_goal
 from manyhot.decide.intervals import cut_intervals
 from manyhot.decide.points import OperatingPoints
 from manyhot.decide.rule import GoalLike, TuningData, single_goal
 from manyhot.decide.samples import best_sample_cuts
 from manyhot.decide.scores import RowWeight, ScoreMatrix
-from manyhot.decide.shrinkage import Counts, shrunk_points
+from manyhot.decide.shrinkage import TOLERANCE, Counts, shrunk_points
 from manyhot.errors import OptionError
 from manyhot.labels import LabelSpace, Targets
 
@@ -73,7 +73,8 @@ class PerLabelCut:
 
     Args:
         goal: a goal or its name, or a mapping from label names (and "*" for the rest) to goals.
-        strength: of the shrinkage, in pseudo-positives (see `shrinkage`); 0 is none. Floors and samples
+        strength: of the shrinkage, in pseudo-positives (see `shrinkage`); 0 is none, and the best cut on
+            these rows, where else the middle one of those as good but for noise is taken. Floors and samples
             goals are not shrunk.
         balance: weight of the micro figure beside a macro F-beta or Jaccard goal, in [0, 1]; "auto" takes the
             least with which micro-F, cross-validated on these rows, is not below that of the one best cut.
@@ -82,7 +83,7 @@ class PerLabelCut:
     """
 
     goal: GoalLike = "f1_macro"
-    strength: float = 60.0
+    strength: float = 40.0
     balance: float | Literal["auto"] = "auto"
     replicates: int = 0
 
@@ -134,10 +135,15 @@ class PerLabelCut:
             points, counts = shrunk_points(scores, targets, strength, row_weight)
             weight = self._weight(goal)
 
+        tolerance = TOLERANCE if self.strength and not isinstance(goal, (Cost, Floor)) else 0.0
+
         def choose(points: OperatingPoints, counts: Counts) -> NDArray[np.int64]:
-            if weight is None:
-                return points.best(counts.value(goal))
-            return balanced_points(points, counts, goal, weight)
+            if weight is not None:
+                return balanced_points(points, counts, goal, weight, tolerance)
+            value = counts.value(goal)
+            if not tolerance:
+                return points.best(value)
+            return points.central(value, tolerance * counts.error(goal, points.starts))
 
         cuts = points.middle(choose(points, counts))
         if not self.replicates:
