@@ -1,5 +1,6 @@
 """Batches of a file are the rows of the whole, and memory stays bounded."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,8 +10,8 @@ import peak_memory
 import polars as pl
 import pytest
 
-from manyhot.data import delimited, jsonlines, read, sniff, stream
-from manyhot.errors import InputError, OptionError
+from manyhot.data import delimited, jsonlines, read, read_inputs, sniff, stream, stream_inputs
+from manyhot.errors import InputError, ManyhotWarning, OptionError
 from manyhot.labels import LabelSpace, Targets
 
 ROWS = 1000
@@ -132,3 +133,43 @@ def test_memory_does_not_grow_with_the_file(tmp_path, name):
     found, grown = map(int, done.stdout.split())
     assert found == rows
     assert grown < 120e6  # the texts alone are 210 MB
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_new_rows_in_batches_are_those_read_at_once(files, name):
+    schema = sniff(files / name)
+    whole, ids = read_inputs(files / name, schema)
+    parts = list(stream_inputs(files / name, schema, 300))
+    assert [len(inputs) for inputs, _ in parts] == [300, 300, 300, 100]
+    assert sum((inputs.values for inputs, _ in parts), []) == whole.values
+    np.testing.assert_array_equal(np.concatenate([own for _, own in parts]), ids)
+
+
+def test_new_rows_of_another_layout_are_one_batch(tmp_path, files):
+    (tmp_path / "new.txt").write_text("one text\nand another\n")
+    (batch,) = stream_inputs(tmp_path / "new.txt", sniff(files / "a.csv"), 1)
+    assert batch[0].values == ["one text", "and another"]
+
+
+def test_bad_rows_at_the_end_are_told_with_the_last_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr(jsonlines.batches, "__defaults__", (64,))
+    good = "".join(json.dumps({"text": f"text {row}", "labels": ["a"]}) + "\n" for row in range(4))
+    (tmp_path / "a.jsonl").write_text(good + "{broken\n" * 20)
+    schema = sniff(tmp_path / "a.jsonl")
+    tables = list(stream(tmp_path / "a.jsonl", schema, 2))
+    assert [len(table) for table in tables] == [2, 2]
+    assert sum(len(table.notes.skipped) for table in tables) == 20
+    with pytest.warns(ManyhotWarning, match="rows left out"):
+        assert [len(inputs) for inputs, _ in stream_inputs(tmp_path / "a.jsonl", schema, 2)] == [2, 2]
+
+
+def test_a_file_of_bad_rows_alone_is_no_empty_stream(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "x y", "labels": ["a"]}\n')
+    schema = sniff(tmp_path / "a.jsonl")
+    (tmp_path / "b.jsonl").write_text("{broken\n" * 3)
+    for rows in (
+        stream(tmp_path / "b.jsonl", schema, space=LabelSpace(("a",))),
+        stream_inputs(tmp_path / "b.jsonl", schema),
+    ):
+        with pytest.raises(InputError, match=r"b.jsonl holds no row; all 3 rows are bad"):
+            list(rows)

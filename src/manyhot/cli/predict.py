@@ -51,22 +51,30 @@ def command(
       echo '{"text": "oil prices rise"}' | manyhot predict runs/a - --json
     """
     from manyhot.bundle import read_bundle
-    from manyhot.runs.run import inputs_from
+    from manyhot.runs.run import input_batches
 
     predictor = read_bundle(run)
-    rows, names = inputs_from(list(inputs), predictor.schema, images)
     step = max(1, min(ROWS, CELLS // len(predictor.space)))
-    slices = [slice(start, start + step) for start in range(0, len(rows), step)]
-    batches = (
-        predictor.predict(rows.take(part), topk=topk, floor=floor, row_ids=names[part]) for part in slices
+    parts = (
+        (rows.take(part), names[part])
+        for rows, names in input_batches(inputs, predictor.schema, images)
+        for part in (slice(start, start + step) for start in range(0, len(rows), step))
     )
-    records = (record for batch in batches for record in batch.records(all_scores=all_scores))
+    told = (
+        pair
+        for rows, names in parts
+        for pair in zip(
+            predictor.predict(rows, topk=topk, floor=floor, row_ids=names).records(all_scores=all_scores),
+            snippets(rows),
+            strict=True,
+        )
+    )
     if form == "jsonl" or as_json:
-        print_lines(records)
+        print_lines(record for record, _ in told)
     elif form == "csv":
-        print_csv(records, predictor.space.names if all_scores else None)
+        print_csv((record for record, _ in told), predictor.space.names if all_scores else None)
     else:
-        print_rows(records, snippets(rows))
+        print_rows(told)
 
 
 def print_lines(records: Iterable[dict[str, Any]]) -> None:
@@ -87,16 +95,15 @@ def print_csv(records: Iterable[dict[str, Any]], names: tuple[str, ...] | None) 
         writer.writerow([record["row"], labels, *(scores if names else ["|".join(scores)])])
 
 
-def print_rows(records: Iterable[dict[str, Any]], texts: Iterator[str]) -> None:
+def print_rows(records: Iterable[tuple[dict[str, Any], str]]) -> None:
     """A line a row: its name, the beginning of its text, and its labels with their scores, best first."""
-    for record in records:
+    for record, snippet in records:
         chosen = set(record["labels"])
         scores = sorted(record["scores"].items(), key=lambda pair: (pair[0] not in chosen, -pair[1]))
         told = [
             f"{click.style(name, bold=name in chosen, dim=name not in chosen)} {short(score)}"
             for name, score in scores
         ]
-        snippet = next(texts)
         click.echo(
             "  ".join(filter(None, (str(record["row"]), snippet and f"{snippet!r}", "  ".join(told) or "-")))
         )

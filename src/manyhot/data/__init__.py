@@ -7,6 +7,7 @@ from typing import Any
 PUBLIC = {
     "read": "manyhot.data.reading",
     "read_inputs": "manyhot.data.rows",
+    "stream_inputs": "manyhot.data.rows",
     "stream": "manyhot.data.streaming",
     "sniff": "manyhot.data.streaming",
     "Table": "manyhot.data.table",

@@ -73,12 +73,17 @@ def together(batches: Iterator[Batch], name: str) -> Batch:
     warnings = [warning for part in parts for warning in part.warnings]
     parts = [part for part in parts if part.frame.height]
     if not parts:
-        why = f"; all {len(skipped):,} rows are bad, the first: {skipped[0]}" if skipped else ""
-        raise InputError(
-            f"{name} holds no row{why or ': only a header or blank lines: check how it was written'}"
-        )
+        raise no_row(name, skipped)
     frame = pl.concat([part.frame for part in parts], how="diagonal_relaxed", rechunk=True)
     return Batch(frame, np.concatenate([part.places for part in parts]), name, skipped, warnings)
+
+
+def no_row(name: str, skipped: list[BadRow]) -> InputError:
+    """The error of a file without a row that can be read."""
+    why = f"; all {len(skipped):,} rows are bad, the first: {skipped[0]}" if skipped else ""
+    return InputError(
+        f"{name} holds no row{why or ': only a header or blank lines: check how it was written'}"
+    )
 
 
 def typed(frame: "pl.DataFrame") -> "pl.DataFrame":

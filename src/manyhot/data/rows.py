@@ -1,24 +1,26 @@
-"""`read_inputs`: new rows for prediction, read the way a schema says, without labels."""
+"""New rows for prediction, read the way a schema says, without labels: at once, or in batches."""
 
 import warnings
 from collections.abc import Iterator, Sequence
 from inspect import currentframe
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from manyhot._check import at_least
 from manyhot.data import arff, fasttext, tabular, trees, xmc
+from manyhot.data.even_batches import even
 from manyhot.data.files import Encoding, bare_name, existing, head_of, layout_of, lines_of, shown
-from manyhot.data.frames import together
+from manyhot.data.frames import Batch, together
 from manyhot.data.images import SUFFIXES, Images
 from manyhot.data.index import count
 from manyhot.data.inputs import Inputs, Texts
 from manyhot.data.libsvm import columns_of
 from manyhot.data.reading import parts_of
 from manyhot.data.sparse_text import read_rows
-from manyhot.data.table import TABULAR, BadRow, Schema
+from manyhot.data.table import TABULAR, BadRow, Layout, Schema
 from manyhot.errors import InputError, ManyhotWarning
 
 Ids = NDArray[np.str_]
@@ -55,6 +57,44 @@ def read_inputs(
             ]
             return inputs, np.concatenate(ids)
     return inputs, np.concatenate([each[1] for each in found])
+
+
+def stream_inputs(
+    path: str | Path, schema: Schema, batch_rows: int = 50_000, *, images: str | Path | None = None
+) -> Iterator[tuple[Inputs, Ids]]:
+    """`read_inputs` of one path, as batches of `batch_rows` rows (the last one shorter).
+
+    CSV, JSONL and Parquet files and standard input are read in bounded memory; other layouts are one batch.
+    A batch none of whose rows can be used is left out.
+
+    Raises:
+        InputError: as `read_inputs`; a column that is missing is noticed when its batch is read.
+    """
+    at_least("batch_rows", batch_rows, 1)
+    layout = _layout_of_table(path, schema)
+    if layout is None:
+        yield read_inputs(path, schema, images=images)
+        return
+    file, encoding, used = None if str(path) == "-" else Path(path), Encoding(), False
+    bad: list[BadRow] = []
+    for batch in even(tabular.batches(file, layout, encoding, rows=batch_rows), batch_rows, layout):
+        inputs, ids, bad = _usable(batch, schema, file, images)
+        if len(inputs):
+            used = True
+            yield inputs, ids
+    _tell([], [encoding.warning(_name(file))])
+    if not used:
+        raise _none_usable(_name(file), bad)
+
+
+def _layout_of_table(path: str | Path, schema: Schema) -> Layout | None:
+    """The layout of a file that can be read in batches; None of any other path."""
+    if str(path) == "-":
+        return "jsonl"
+    if not Path(path).is_file():
+        return None
+    layout, _ = layout_of(Path(path), head_of(Path(path)))
+    return cast("Layout", layout) if layout in TABULAR and not _is_lines(Path(path), layout, schema) else None
 
 
 def _each(
@@ -102,7 +142,7 @@ def _one(path: str | Path, schema: Schema, images: str | Path | None) -> tuple[I
         if layout == "zip":
             return _from_tree(path)
     if layout in TABULAR:
-        if schema.kind == "text" and bare_name(path)[1] == ".txt" and layout == "delimited":
+        if _is_lines(path, layout, schema):
             return _from_lines(path, schema)
         return _from_table(path, layout, schema, images)
     if schema.kind == "text" and layout in ("text", "fasttext", "xmc", "libsvm"):
@@ -116,16 +156,35 @@ def _one(path: str | Path, schema: Schema, images: str | Path | None) -> tuple[I
     )
 
 
+def _is_lines(path: Path, layout: Any, schema: Schema) -> bool:
+    """Whether a file that looks like a table holds one text a line."""
+    return schema.kind == "text" and bare_name(path)[1] == ".txt" and layout == "delimited"
+
+
 def _from_table(
     path: Path | None, layout: Any, schema: Schema, images: str | Path | None
 ) -> tuple[Inputs, Ids]:
     encoding = Encoding()
-    name = "standard input" if path is None else path.name
-    batch = together(tabular.batches(path, layout, encoding), name)
+    batch = together(tabular.batches(path, layout, encoding), _name(path))
+    inputs, ids, bad = _usable(batch, schema, path, images)
+    _tell([], [encoding.warning(_name(path))])
+    if not len(inputs):
+        raise _none_usable(_name(path), bad)
+    return inputs, ids
+
+
+def _usable(
+    batch: Batch, schema: Schema, path: Path | None, images: str | Path | None
+) -> tuple[Inputs, Ids, list[BadRow]]:
+    """The rows of a batch that can be used, their ids, and the others, which are told."""
     inputs, ids, faults = tabular.inputs_of(batch, schema, path, images)
     bad = [*batch.skipped, *(BadRow(str(ids[row]), why) for row, why in faults.items())]
-    _tell(bad, [*batch.warnings, encoding.warning(name)])
-    return _without(inputs, ids, faults, bad, name)
+    _tell(bad, batch.warnings)
+    return *_without(inputs, ids, faults), bad
+
+
+def _name(path: Path | None) -> str:
+    return "standard input" if path is None else path.name
 
 
 def _from_lines(path: Path, schema: Schema) -> tuple[Inputs, Ids]:
@@ -164,7 +223,9 @@ def _from_tree(path: Path) -> tuple[Inputs, Ids]:
     faults = inputs.faults()
     bad = [BadRow(images[row], why) for row, why in faults.items()]
     _tell(bad, [])
-    return _without(inputs, inputs.names, faults, bad, path.name)
+    if len(faults) == len(inputs):
+        raise _none_usable(path.name, bad)
+    return _without(inputs, inputs.names, faults)
 
 
 def _single_image(path: Path) -> tuple[Inputs, Ids]:
@@ -175,15 +236,15 @@ def _single_image(path: Path) -> tuple[Inputs, Ids]:
     return inputs, np.asarray([str(path)], np.str_)
 
 
-def _without(
-    inputs: Inputs, ids: Ids, faults: dict[int, str], bad: Sequence[BadRow], name: str
-) -> tuple[Inputs, Ids]:
-    keep = np.ones(len(inputs), np.bool_)
-    keep[list(faults)] = False
-    if not keep.any():
-        raise InputError(f"{name}: no row can be used; the first: {bad[0] if bad else 'there are none'}")
-    rows = np.flatnonzero(keep)
-    return (inputs, ids) if len(rows) == len(inputs) else (inputs.take(rows), ids[rows])
+def _without(inputs: Inputs, ids: Ids, faults: dict[int, str]) -> tuple[Inputs, Ids]:
+    if not faults:
+        return inputs, ids
+    kept = np.setdiff1d(np.arange(len(inputs)), list(faults))
+    return inputs.take(kept), ids[kept]
+
+
+def _none_usable(name: str, bad: Sequence[BadRow]) -> InputError:
+    return InputError(f"{name}: no row can be used; the first: {bad[0]}")
 
 
 def _tell(bad: Sequence[BadRow], notes: Sequence[str | None]) -> None:

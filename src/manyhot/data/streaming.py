@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from manyhot._check import at_least
 from manyhot.data import tabular
+from manyhot.data.even_batches import even
 from manyhot.data.files import Encoding, existing, head_of, layout_of
-from manyhot.data.frames import Batch
 from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import in_order, read_marks
 from manyhot.data.piece import Piece
@@ -59,8 +57,8 @@ def stream(
         images: folder or zip with the images that the table names.
 
     Raises:
-        InputError: a column of the schema is missing, the schema has no labels, or the file is of another
-        layout.
+        InputError: a column of the schema is missing, the schema has no labels, no row can be read, or the
+            file is of another layout.
     """
     at_least("batch_rows", batch_rows, 1)
     path = existing(path)
@@ -72,7 +70,7 @@ def stream(
     space = space or _space(path, layout, schema)
     roles = Roles(schema, "", [])
     encoding = Encoding()
-    for batch in _even(tabular.batches(path, layout, encoding, rows=batch_rows), batch_rows, layout):
+    for batch in even(tabular.batches(path, layout, encoding, rows=batch_rows), batch_rows, layout):
         piece = tabular.piece_of(batch, roles, path, images)
         yield _table(piece, space, len(encoding.repaired))
         encoding.repaired.clear()
@@ -110,39 +108,3 @@ def _space(path: Path, layout: Layout, schema: Schema) -> LabelSpace:
     if lookalikes(names):
         names = dict.fromkeys(map(composed, names))
     return LabelSpace(tuple(in_order(list(names))))
-
-
-def _even(batches: Iterator[Batch], rows: int, layout: Layout) -> Iterator[Batch]:
-    """Batches of exactly `rows` rows, but for the last. Skipped rows go with the next batch."""
-    held: Batch | None = None
-    columns: list[str] = []
-    for batch in batches:
-        if layout == "jsonl":  # a key that no object of this block has is null, as it is in single objects
-            columns = list(dict.fromkeys([*columns, *batch.frame.columns]))
-            batch.frame = _widened(batch.frame, columns)
-        held = batch if held is None else _joined(held, batch)
-        while held.frame.height >= rows:
-            first, held = _cut(held, rows)
-            yield first
-    if held is not None and held.frame.height:
-        yield held
-
-
-def _cut(batch: Batch, rows: int) -> tuple[Batch, Batch]:
-    first = Batch(batch.frame[:rows], batch.places[:rows], batch.name, batch.skipped, batch.warnings)
-    return first, Batch(batch.frame[rows:], batch.places[rows:], batch.name)
-
-
-def _joined(one: Batch, other: Batch) -> Batch:
-    import polars as pl
-
-    frame = pl.concat([one.frame, other.frame], how="diagonal_relaxed") if one.frame.height else other.frame
-    places = np.concatenate([one.places, other.places])
-    return Batch(frame, places, one.name, [*one.skipped, *other.skipped], [*one.warnings, *other.warnings])
-
-
-def _widened(frame: Any, columns: list[str]) -> Any:
-    import polars as pl
-
-    missing = [pl.lit(None).alias(name) for name in columns if name not in frame.columns]
-    return frame.with_columns(missing) if missing else frame

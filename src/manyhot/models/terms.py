@@ -5,6 +5,7 @@ and importing them takes longer than everything else that predicting a few rows 
 """
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -26,14 +27,14 @@ def count_terms(
         analyzer: "word" (two or more letters or digits), "char", or "char_wb" (within words).
         ngrams: shortest and longest run.
     """
-    starts, columns, counts = [0], [], []
+    starts, columns, counts = array("i", [0]), array("i"), array("f")  # lists take eight times the memory
     for text in texts:
         known = (vocabulary.get(term) for term in terms_of(text, analyzer, ngrams))
         ordered = sorted(Counter(column for column in known if column is not None).items())
         columns.extend(column for column, _ in ordered)
         counts.extend(count for _, count in ordered)
         starts.append(len(columns))
-    cells = (np.array(counts, np.float32), np.array(columns, np.int32), np.array(starts, np.int32))
+    cells = np.array(counts), np.array(columns), np.array(starts)
     return csr_array(cells, shape=(len(texts), len(vocabulary)))
 
 

@@ -1,7 +1,7 @@
 """A run: what one training made, in memory or in a folder."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -306,9 +306,7 @@ def read_metrics(folder: Path) -> "tuple[Result, Result]":
         raise RunError(f"{path} is damaged or was edited ({error}): restore it from a copy") from error
 
 
-def inputs_from(
-    path: "str | Path | list[str]", schema: "Schema | None", images: str | Path | None = None
-) -> tuple[Any, Any]:
+def inputs_from(path: "str | Path | list[str]", schema: "Schema | None") -> tuple[Any, Any]:
     """Inputs and row names of files, read as the training file was.
 
     Raises:
@@ -317,9 +315,24 @@ def inputs_from(
     """
     from manyhot.data import read_inputs
 
+    return read_inputs(path, _known(schema))
+
+
+def input_batches(
+    paths: Sequence[str], schema: "Schema | None", images: str | Path | None = None
+) -> Iterator[tuple[Any, Any]]:
+    """The same in batches: one file that is a table, or standard input, in bounded memory."""
+    from manyhot.data import read_inputs, stream_inputs
+
+    if len(paths) == 1:
+        return stream_inputs(paths[0], _known(schema), images=images)
+    return iter([read_inputs(paths, _known(schema), images=images)])
+
+
+def _known(schema: "Schema | None") -> "Schema":
     if schema is None:
         raise RunError("this run does not say how files are read: give it rows from Python, not a file")
-    return read_inputs(path, schema, images=images)
+    return schema
 
 
 def _other_labels(found: LabelSpace, wanted: LabelSpace) -> str:
