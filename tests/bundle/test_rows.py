@@ -133,6 +133,8 @@ def test_sparse_columns_and_images_are_taken_by_name_too(tmp_path):
     schema = Schema(layout="libsvm", kind="sparse", first=1, width=3)
     inputs = inputs_of(pd.DataFrame({"3": [5.0, np.nan], "1": [1, 0], "x": ["a", "b"]}), "sparse", schema)
     assert inputs.with_names(("1", "2", "3")).matrix.toarray().tolist() == [[1, 0, 5], [0, 0, 0]]
+    infinite = inputs_of(pd.DataFrame({"3": [np.inf]}), "sparse", schema).matrix
+    assert infinite.data.tolist() == [np.inf]  # for the model to name, as it does of a file
     Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
     schema = Schema(layout="parquet", kind="image", image="file")
     images = inputs_of(pd.DataFrame({"file": [str(tmp_path / "red.png")], "n": [1]}), "image", schema)

@@ -98,6 +98,8 @@ def test_given_arguments_stand_beside_their_defaults(manyhot):
     text = manyhot("losses", "ASL(gamma_neg=2)").stdout
     assert "gamma_neg      2 (default 4.0)" in text
     assert "gamma_pos      1.0 " in text
+    assert "manyhot.losses.Asymmetric(gamma_neg=2)(logits, targets)" in text
+    assert "ClassDifficultyBalanced(label_counts=label_counts)(logits" in manyhot("losses", "cdb").stdout
 
 
 # ------------------------------------------------------------------ the canvas

@@ -153,7 +153,7 @@ def test_a_full_disk_on_standard_output_is_told(tmp_path):
         ("say unknown='-1' if", "say --unknown -1 if"),
         ("say split='' if it", "say --split '' if it"),
         ("say text=, image= or features=", "say --text, --image or --features"),
-        ("say allow_tuned_rows=True", "say --allow-tuned-rows"),
+        ("say tuned_rows='allow'", "say --allow-tuned-rows"),
         ("a=b and the rows=3 of subset=x stay", "a=b and the rows=3 of subset=x stay"),
     ],
 )

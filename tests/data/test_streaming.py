@@ -141,7 +141,7 @@ def test_new_rows_in_batches_are_those_read_at_once(files, name):
     whole, ids = read_inputs(files / name, schema)
     parts = list(stream_inputs(files / name, schema, 300))
     assert [len(inputs) for inputs, _ in parts] == [300, 300, 300, 100]
-    assert sum((inputs.values for inputs, _ in parts), []) == whole.values
+    assert [text for inputs, _ in parts for text in inputs.values] == whole.values
     np.testing.assert_array_equal(np.concatenate([own for _, own in parts]), ids)
 
 

@@ -248,13 +248,12 @@ def test_a_masked_cell_is_a_deleted_cell(name):
     assert masked.decide(scores) == half.decide(scores)
 
 
-def test_tuned_rows_are_refused_unless_allowed_by_name():
+def test_rows_that_were_tuned_on_are_refused_by_their_ids():
     scores, truth = data()
     rule = fit_rule("global", scores, truth, rows=[f"doc-{i}" for i in range(60)])
     with pytest.raises(InputError, match="2 of these 3 rows were used to tune the rule"):
         rule.check_rows(["doc-1", "doc-2", "new"])
     assert rule.check_rows(["new", "newer"])
-    assert not rule.check_rows(["doc-1"], allow_tuned_rows=True)
     assert not fit_rule("global", scores, truth).check_rows(["doc-1"])
 
 

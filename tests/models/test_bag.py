@@ -42,6 +42,25 @@ def test_missing_cells_are_zero_and_missing_columns_are_named():
         ours.prepare(Columns(pl.DataFrame({"a": [1]})))
 
 
+@pytest.mark.parametrize("size", [1e-25, 1e25])
+def test_lengths_are_neither_0_nor_infinite(size):
+    ours = BagPreparation.fit(columns(DENSE))
+    np.testing.assert_allclose(
+        ours.prepare(columns(DENSE * np.float64(size))).matrix.toarray(),
+        ours.prepare(columns(DENSE)).matrix.toarray(),
+        rtol=1e-6,
+    )
+
+
+def test_an_infinite_cell_is_named():
+    dense = DENSE.astype(np.float64)
+    dense[2, 5] = np.inf
+    with pytest.raises(InputError, match="row 3: column 'c5' is infinite"):
+        BagPreparation.fit(columns(dense))
+    with pytest.raises(InputError, match="row 3: column 'c5' is infinite"):
+        BagPreparation.fit(columns(np.ones_like(DENSE))).prepare(columns(dense))
+
+
 def test_held_out_rows_lack_the_columns_of_their_fold_alone():
     fold = np.arange(40) % 4
     ours = BagPreparation.fit(columns(DENSE))

@@ -50,10 +50,24 @@ def test_the_linear_model_is_kept_where_it_ranks_better(tmp_path):
 
 def test_the_network_is_kept_where_it_ranks_better(monkeypatch):
     values = iter([0.4, 0.5])
-    monkeypatch.setattr("manyhot.runs.learn._ranking", lambda *_: next(values))
+    monkeypatch.setattr("manyhot.runs.learn._macro_ap", lambda *_: next(values))
     run, (choice,) = chosen(table_of(any_of_twenty_words), goal="f1_micro")
     assert (choice.kept, choice.linear, choice.network) == ("network", 0.4, 0.5)
     assert run.predictor.origin.loss == "bce"
+
+
+def test_what_cannot_be_ranked_keeps_the_network_and_says_so(monkeypatch):
+    monkeypatch.setattr("manyhot.runs.learn._macro_ap", lambda *_: float("nan"))
+    run, (choice,) = chosen(table_of(any_of_twenty_words))
+    assert choice.kept == "network"
+    assert run.predictor.origin.loss == "bce"
+
+
+def test_an_infinite_cell_is_left_to_the_network():
+    table = table_of(any_of_twenty_words)
+    frame = table.inputs.frame.cast(pl.Float64)
+    frame[3, 0] = float("inf")
+    assert chosen(Table.of(Columns(frame), table.targets, table.space), epochs=1)[1] == []
 
 
 @pytest.mark.parametrize("options", [{}, {"encoder": "mlp"}, {"loss": "bce"}, {"encoder": "linear"}])

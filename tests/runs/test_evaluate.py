@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from manyhot.errors import InputError, ManyhotWarning
+from manyhot.labels import LabelSpace
 from manyhot.runs import fit, load
 
 
@@ -62,7 +63,7 @@ def test_training_rows_alone_are_refused_unless_allowed(run, posts, tmp_path):
     (tmp_path / "a.jsonl").write_text("\n".join(lines_of(posts)[row] for row in kept[:80]))
     with pytest.raises(InputError, match="80 of the 80 rows equal rows that the run was fitted on"):
         run.evaluate(tmp_path / "a.jsonl")
-    assert run.evaluate(tmp_path / "a.jsonl", allow_tuned_rows=True).rows == 80
+    assert run.evaluate(tmp_path / "a.jsonl", tuned_rows="allow").rows == 80
     with pytest.raises(InputError, match="rows that the run was fitted on"):
         run.evaluate(
             [run.read(tmp_path / "a.jsonl").inputs.values[0]],
@@ -117,6 +118,39 @@ def test_a_numeric_column_stays_a_number(points, tmp_path):
     )
     blank.write_csv(tmp_path / "new.csv")
     assert run.evaluate(tmp_path / "new.csv").rows == 100
+
+
+def test_rows_in_memory_are_the_same_whatever_the_type_of_their_columns(points, tmp_path):
+    names = points.space.names
+    frame = points.inputs.frame.hstack(
+        [pl.Series(name, points.targets.to_dense()[:, column]) for column, name in enumerate(names)]
+    )
+    frame.write_csv(tmp_path / "points.csv")
+    run = fit(tmp_path / "points.csv", [*names], epochs=1)
+    for own in (frame, frame.with_columns(pl.col("x0", "x1").cast(pl.String))):
+        assert run.evaluate(own, [*names]).rows == run.metrics.rows
+
+
+def test_a_split_that_was_refused_stays_refused(sentences, tmp_path):
+    texts, labels = sentences(100)
+    frame = pl.DataFrame({"text": texts, "labels": ["|".join(names) for names in labels]})
+    frame.with_columns(split=pl.lit("holdout")).write_csv(tmp_path / "a.csv")
+    run = fit(tmp_path / "a.csv", read={"split": "", "text": "text"})
+    assert run.evaluate(tmp_path / "a.csv").rows == run.metrics.rows
+    frame.with_columns(pl.col("text") + " anew", split=pl.Series(["train", "test"] * 50)).write_csv(
+        tmp_path / "b.csv"
+    )
+    assert run.evaluate(tmp_path / "b.csv").rows == 100
+    assert run.evaluate(tmp_path / "b.csv", split="split").rows == 50
+    assert run.evaluate(tmp_path / "b.csv", split="split", tuned_rows="allow").rows == 100
+
+
+def test_a_run_of_likelihoods_is_measured_on_likelihoods(sentences):
+    texts, labels = sentences(100)
+    space = LabelSpace(("money", "sport", "weather"))
+    soft = space.encode(labels).to_dense() * 0.9 + 0.05
+    run = fit(texts, soft, epochs=2)
+    assert run.evaluate(texts, soft).rows == run.metrics.rows
 
 
 @pytest.mark.parametrize("name", ["yeast", "enron"])

@@ -219,6 +219,22 @@ def test_a_run_in_memory_can_be_saved_once(points, tmp_path):
         run.save(tmp_path / "again")
 
 
+def test_a_run_in_memory_is_saved_into_no_folder_of_others(points, point_run, tmp_path):
+    run = fit(points, epochs=1)
+    (tmp_path / "taken" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "taken" / "checkpoints" / "precious").write_text("mine")
+    begin(points, tmp_path / "begun")
+    for folder, told in [
+        (tmp_path / "taken", "is not empty and not a run"),
+        (tmp_path / "begun", "holds an unfinished run"),
+        (point_run.folder, "holds a finished run already"),
+    ]:
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        with pytest.raises(RunError, match=told):
+            run.save(folder)
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 def test_a_data_frame_with_categories_and_missing_cells():
     rng = np.random.default_rng(0)
     colour = rng.choice(["red", "blue"], 300)
@@ -294,6 +310,27 @@ def test_resume_reads_what_was_asked_from_the_folder(sentences, tmp_path, monkey
     assert run.predictor.origin.goal == "f1_micro"
     with pytest.raises(RunError, match="run is finished: there is nothing to go on with"):
         resume("run")
+
+
+def test_options_of_read_that_only_python_knows_can_be_given(sentences, tmp_path):
+    posts, space = (
+        posts_of(sentences, 60, tmp_path / "posts.jsonl"),
+        mh.LabelSpace(("weather", "money", "sport")),
+    )
+    run = fit(posts, read={"space": space}, out=tmp_path / "run")
+    assert run.space.names == space.names
+
+
+def test_the_plan_and_the_fit_agree_on_what_is_solved(sentences, monkeypatch):
+    texts, labels = sentences(100)
+    space = mh.LabelSpace(("money", "sport", "weather", *map(str, range(2_000))))
+    # all rows are too many, and the training rows would not be
+    monkeypatch.setattr("manyhot.runs.learn.MOST_CELLS", 95 * len(space))
+    heard = Heard()
+    run = fit(texts, space.encode(labels), read={"space": space}, on_event=heard)
+    (planned,) = [event.plan for event in heard if isinstance(event, events.MemoryPlanned)]
+    assert planned.head != "solved"
+    assert run.predictor.origin.loss == "bce"
 
 
 def test_a_run_that_fails_at_its_cuts_goes_on_with_another_goal(points, tmp_path, monkeypatch):

@@ -16,8 +16,7 @@ from manyhot.labels import LabelSpace, Targets
 from manyhot.runs import plan_fit
 from manyhot.runs.learn import encoder_for
 from manyhot.runs.memory import SLOTS, require_memory, size
-from manyhot.runs.probe import UNASKED
-from manyhot.runs.recipe import Recipe, training_options
+from manyhot.runs.recipe import Recipe
 from manyhot.train import OPTIMIZERS
 
 LABELS, ROWS = 2_500, 1_000
@@ -101,8 +100,7 @@ def test_every_optimiser_has_its_number_of_slots():
 
 def test_a_linear_model_too_wide_becomes_an_mlp():
     def encoder(labels: int, **options) -> str:
-        own = {**UNASKED, "encoder": "auto", **options}
-        recipe = Recipe(**own, goal=None, seed=0, training=training_options({}, 0))
+        recipe = Recipe.of(options, seed=0)
         return encoder_for(wide_table(labels, 10, part=False), recipe)
 
     assert encoder(5_000) == "linear"  # 50,000 terms x 5,000 labels

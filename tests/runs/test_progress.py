@@ -56,6 +56,8 @@ def test_figures_leave_out_what_is_not_known():
     "event", [StepDone(1, 1, 0.5, 0.1), EpochDone(RECORD), Ended(History(options=TrainOptions()))]
 )
 def test_events_without_a_training_are_no_error(event):
-    bar = TrainingBar(Console(file=io.StringIO(), force_terminal=True))
+    console = Console(file=io.StringIO(), force_terminal=True)
+    bar = TrainingBar(console)
     bar(event)
     bar.close()
+    assert "epoch" not in console.file.getvalue()

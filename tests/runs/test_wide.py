@@ -67,5 +67,5 @@ def test_a_fit_a_prediction_and_an_evaluation_make_no_wide_matrix(no_wide_matrix
     assert [len(row) for row in again.predict(texts[:3], topk=150)] == [150] * 3
     (record,) = again.predict(texts[:1]).records(all_scores=True)
     assert len(record["scores"]) == KEPT
-    result = again.evaluate(texts[:300], targets.rows(slice(0, 300)), allow_tuned_rows=True)
+    result = again.evaluate(texts[:300], targets.rows(slice(0, 300)), tuned_rows="allow")
     assert result["p@1"] > result.baseline["p@1"]

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array, issparse
 from manyhot.data.frames import listed
 from manyhot.data.images import SUFFIXES, Images
 from manyhot.data.inputs import Columns, Inputs, Kind, Mixed, SparseColumns, Texts, joined_text
+from manyhot.data.named_inputs import named_inputs
 from manyhot.data.roles import text_columns
 from manyhot.errors import InputError
 
@@ -36,7 +37,7 @@ def inputs_of(rows: Any, kind: Kind | None = None, schema: "Schema | None" = Non
         InputError: no such form, or another kind than the model reads.
     """
     inputs = _inputs_of(rows, kind)
-    if kind is not None and inputs.kind != kind and isinstance(inputs, (Columns, Mixed)):
+    if kind is not None and schema is not None and isinstance(inputs, (Columns, Mixed)):
         inputs = _of_named_columns(inputs.frame, kind, schema) or inputs
     if kind is not None and inputs.kind != kind:
         raise InputError(
@@ -46,21 +47,19 @@ def inputs_of(rows: Any, kind: Kind | None = None, schema: "Schema | None" = Non
     return inputs
 
 
-def _of_named_columns(frame: "pl.DataFrame", kind: Kind, schema: "Schema | None") -> Inputs | None:
+def _of_named_columns(frame: "pl.DataFrame", kind: Kind, schema: "Schema") -> Inputs | None:
     """Columns of a table as what a model reads that knows their names; None where they are not there."""
-    if schema is None:
-        return None
-    if kind == "text" and schema.text and set(schema.text) <= set(frame.columns):
-        return Texts(joined_text(frame.select(schema.text)))
-    if kind == "text" and frame.width == 1:  # there is nothing to choose
+    there = set(frame.columns)
+    if kind == "image":
+        name = schema.image
+        return _strings(frame[name].cast(str).fill_null("").to_list(), kind) if name in there else None
+    if kind == "text" and frame.width == 1 and not set(schema.text) <= there:  # there is nothing to choose
         return Texts(joined_text(frame))
-    if kind == "image" and schema.image in frame.columns:
-        return _strings(frame[schema.image].cast(str).fill_null("").to_list(), kind)
-    if kind == "sparse" and set(schema.column_names) & set(frame.columns):
-        numbers = frame.select(name for name in schema.column_names if name in frame.columns)
-        matrix = csr_array(np.nan_to_num(numbers.fill_null(0).to_numpy().astype(np.float32)))
-        return SparseColumns(matrix, tuple(numbers.columns))
-    return None
+    if (kind == "text" and not set(schema.text) <= there) or (
+        kind == "sparse" and not set(schema.column_names) & there
+    ):
+        return None
+    return named_inputs(frame, schema, "the table")
 
 
 def _wanted(kind: Kind, schema: "Schema | None") -> str:

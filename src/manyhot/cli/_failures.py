@@ -25,7 +25,7 @@ FAILED, WRONG_USE = 1, 2
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _ARGUMENT = re.compile(
     r"\b(?P<name>labels|text|image|images|features|separator|unknown|split|group|space|layout|xml|test|valid|"
-    r"allow_tuned_rows|device|batch_size)=(?P<value>\[\.\.\.\]|\.\.\.|'[^']*'|True|(?=[ ,:;)]|$))"
+    r"tuned_rows|device|batch_size)=(?P<value>\[\.\.\.\]|\.\.\.|'[^']*'|True|(?=[ ,:;)]|$))"
 )
 DEBUG = "manyhot.debug"  # key in the click context's meta, set by the option --debug
 
@@ -100,6 +100,8 @@ def spoken(message: str) -> str:
 
 def _as_option(found: "re.Match[str]") -> str:
     name, value = found["name"].replace("_", "-"), found["value"]
+    if name == "tuned-rows":
+        return "--allow-tuned-rows"
     if value == "[...]":
         return f"--{name} A,B"
     if value in ("", "True", "..."):

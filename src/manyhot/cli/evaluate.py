@@ -12,7 +12,7 @@ from manyhot.cli._options import DataPath, chosen, read_options, shared_options
 @click.argument("run", type=click.Path())
 @click.argument("data", type=DataPath(), required=False)
 @click.option("--by-label", is_flag=True, help="A line for each label, the most frequent first.")
-@click.option("--allow-tuned-rows", is_flag=True, help="Also measure rows that the cuts were tuned on.")
+@click.option("--allow-tuned-rows", is_flag=True, help="Measure all rows, also those that RUN was fitted on.")
 @read_options
 @shared_options
 def command(
@@ -43,7 +43,7 @@ def command(
         say("read", sentence.removeprefix("read "), errors=as_json)
         for line in notes:
             say("", line, errors=as_json)
-        judges = trained.rows_to_judge(table, allow_tuned_rows=allow_tuned_rows)
+        judges = trained.rows_to_judge(table, tuned_rows="allow" if allow_tuned_rows else "refuse")
         if judges.sentence:
             say("", judges.sentence, errors=as_json)
         result = trained.measure(judges.table)

@@ -103,11 +103,28 @@ def _check_use(ctx: click.Context, data: str | None, resume: str | None) -> None
 def fit_options(options: dict[str, Any]) -> dict[str, Any]:
     """The command's options as `fit` takes them; what was not given is left out."""
     chosen = {name: options[name] for name in _TRAINING if options[name] is not None}
-    chosen |= dict(options["settings"])
+    chosen |= _settings(options)
     chosen |= {name: options[name] for name in ("encoder", "loss", "pos_weight", "goal", "seed")}
     if options["image_size"] is not None:
         chosen["preparation_options"] = {"size": options["image_size"]}
     return chosen
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """What was said by --set: training options that have no option of the command."""
+    from manyhot._check import one_of
+    from manyhot.train import TrainOptions
+
+    settings = dict(options["settings"])
+    for name in settings:
+        if name in options:
+            raise click.UsageError(
+                f"--set {name}=...: it has an option of its own: --{name.replace('_', '-')}"
+            )
+        one_of(
+            "option of --set", name, ["preparation", *(set(TrainOptions.__struct_fields__) - set(options))]
+        )
+    return settings
 
 
 def free_folder(data: str) -> Path:

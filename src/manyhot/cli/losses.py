@@ -51,7 +51,7 @@ def command(loss: str | None, plot: str | None, as_json: bool) -> None:
     _page(facts, given)
     _draw(traces)
     click.echo(f"\n{click.style('use', bold=True)}   manyhot fit DATA --loss {_quoted(loss)}")
-    click.echo(f"      manyhot.losses.{facts.kind.__name__}()(logits, targets)")
+    click.echo(f"      manyhot.losses.{_call(facts, given)}(logits, targets)")
     if plot is not None:
         click.echo(f"      drawn into {plot}")
 
@@ -109,6 +109,15 @@ def _page(facts: "LossFacts", given: dict[str, Any]) -> None:
             ["argument", "value", "meaning"],
             [[p.name, _value(p, given), p.meaning] for p in facts.parameters],
         )
+
+
+def _call(facts: "LossFacts", given: dict[str, Any]) -> str:
+    """The loss in Python, with what was given and what it cannot do without."""
+    from manyhot.losses.make import required
+
+    missing = {name: name for name in required(facts.kind) if name not in given}
+    said = {name: repr(value) for name, value in given.items()} | missing
+    return f"{facts.kind.__name__}({', '.join(f'{name}={value}' for name, value in said.items())})"
 
 
 def _value(parameter: "Parameter", given: dict[str, Any]) -> str:

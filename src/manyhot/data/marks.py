@@ -5,7 +5,7 @@ Nothing here is ever dense: a row costs its positive and its unknown cells.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -26,7 +26,6 @@ SEPARATORS = "|;,"
 MOST_UNKNOWN_CELLS = 500_000_000
 YES = ("1", "1.0", "yes", "true", "y", "t")
 NO = ("0", "0.0", "no", "false", "n", "f")
-Form = Literal["delimited", "json", "list", "columns"]
 
 
 @dataclass

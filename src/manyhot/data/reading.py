@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 # files that lie beside data and are none
 SPACE_FILE = "space.json"
 COMPANIONS = (SPACE_FILE, "meta.json", "hierarchy.csv", "sha256sums", "dataset_infos.json")
-COMPANION_SUFFIXES = (".md", ".xml", ".yaml", ".yml", ".toml", ".html", ".pdf", ".rst", ".bib", ".py", ".log")
 DATA_SUFFIXES = (".parquet", ".pq", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".arff", ".svm", ".libsvm",
                  ".svmlight", ".txt", ".json")  # fmt: skip
 LAYOUT_NAMES = (
@@ -369,7 +368,7 @@ def _may_be_data(file: Path) -> bool:
     suffix = bare_name(file)[1]
     if "split" in name and suffix == ".txt" and is_split_file(file):
         return False
-    return suffix in DATA_SUFFIXES and suffix not in COMPANION_SUFFIXES and not name.startswith("inv_prop")
+    return suffix in DATA_SUFFIXES and not name.startswith("inv_prop")
 
 
 def _code(unknown: str | float) -> str:

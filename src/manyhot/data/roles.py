@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 TEXT_NAMES = ("text", "document", "body", "content", "sentence", "comment", "comment_text", "message",
               "tweet", "review", "question", "abstract", "description", "summary", "title")  # fmt: skip
 SPLIT_NAMES = ("split", "part", "subset", "partition", "set", "fold")
+NO_SPLIT = ""
+"""As the name of the split column: the caller said that there is none, whatever the columns are called."""
+
 GROUP_NAMES = ("group", "groups", "group_id")
 PART_WORDS = {
     "train": "train", "training": "train", "trn": "train", "tr": "train",
@@ -97,7 +100,7 @@ def assign(
         found, identity = _features(frame, free, features, identity, layout, path, warnings)
         free = [name for name in free if name not in dict(found) and name != identity]
         schema = Schema(layout=layout, kind="columns", features=found, id=identity)
-    schema = _with(schema, labels=labels, split=split, group=group)
+    schema = _with(schema, labels=labels, split=NO_SPLIT if wishes.split == NO_SPLIT else split, group=group)
     return Roles(schema, how, free, warnings)
 
 
@@ -125,9 +128,12 @@ def assign_like(frame: "pl.DataFrame", schema: Schema, wishes: Wishes, layout: L
         text = tuple(filter(None, [_sniff_text(frame, free)])) or text if text else ()
         image = _sniff_image(frame, free, path, False) or image if image else None
         free = [name for name in free if name not in (*text, image)]
+    if wishes.split is None and schema.split == NO_SPLIT:
+        wishes = replace(wishes, split=NO_SPLIT)
     split = _split(frame, free, wishes, path)
     labels, how = _labels_like(frame, [name for name in free if name != split], schema, wishes, path)
     used = {*labels.columns, split}
+    split = NO_SPLIT if wishes.split == NO_SPLIT else split
     schema = _with(schema, layout=layout, text=text, image=image, labels=labels, split=split, group=None)
     return Roles(schema, how, [name for name in free if name not in used])
 

@@ -49,7 +49,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     layout: the format of the file. kind: which inputs it gives. features: (name, "number" | "category") of
     each input column; names: names of the sparse columns, empty when they are their numbers. first: lowest
     feature number of libsvm and extreme-classification files (0 or 1). separator: what joins labels in folder
-    names.
+    names. split: the column that parts the rows; None where none was found, "" where there was to be none.
     """
 
     layout: Layout

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from manyhot.data import delimited, jsonlines, parquet
 from manyhot.data.files import Encoding, bare_name, existing, lines_of
 from manyhot.data.frames import Batch, fixed, listed, together
 from manyhot.data.images import Archive, Folder, Images
 from manyhot.data.index import count
-from manyhot.data.inputs import Columns, Inputs, Mixed, SparseColumns, Texts, joined_text
+from manyhot.data.inputs import Inputs
 from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import read_marks
+from manyhot.data.named_inputs import named_inputs
 from manyhot.data.piece import Piece
 from manyhot.data.roles import Roles, assign, assign_like, part_of
 from manyhot.data.table import BadRow, Layout, Schema
@@ -161,46 +161,19 @@ def inputs_of(
         InputError: columns that the schema names are missing, by name.
     """
     frame = batch.frame
-    faults: dict[int, str] = {}
-    if schema.kind in ("text", "mixed"):
-        wanted = {**dict.fromkeys(schema.text, "category"), **dict(schema.features)}
-        read = fixed(frame, wanted, batch.name)
-        inputs: Inputs = Mixed(read, schema.text) if schema.kind == "mixed" else Texts(joined_text(read))
-    elif schema.kind == "image":
+    if schema.kind == "image":
         assert schema.image is not None
         names = (
             fixed(frame, {schema.image: "category"}, batch.name)[schema.image].fill_null("").str.strip_chars()
         )
-        inputs = images_of(names.to_list(), path, images)
-        faults = inputs.faults()
-        return inputs, np.asarray(names.to_list(), np.str_), faults
-    elif schema.kind == "sparse":
-        inputs = _sparse_of(frame, schema, batch.name)
-    else:
-        inputs = Columns(fixed(frame, dict(schema.features), batch.name))
+        inputs: Inputs = images_of(names.to_list(), path, images)
+        return inputs, np.asarray(names.to_list(), np.str_), inputs.faults()
+    inputs = named_inputs(frame, schema, batch.name)
     if schema.id is not None and schema.id in frame.columns:
         ids = np.asarray(frame[schema.id].cast(str).fill_null("").to_list(), np.str_)
     else:
         ids = batch.places.astype(np.str_)
-    return inputs, ids, faults
-
-
-def _sparse_of(frame: "pl.DataFrame", schema: Schema, where: str) -> SparseColumns:
-    """Columns of a table that bear the names of sparse features; features that the table lacks are zero."""
-    names = schema.column_names
-    known = [name for name in frame.columns if name in set(names)]
-    if not known:
-        raise InputError(
-            f"{where} has none of the {len(names):,} feature columns that the model reads "
-            f"({listed(names, 3)}, ...); it has {listed(frame.columns)}"
-        )
-    numbers = fixed(frame, dict.fromkeys(known, "number"), where)
-    blocks = [
-        sparse.csc_array(column.cast(float).fill_null(0).to_numpy()[:, None])
-        for column in numbers.iter_columns()
-    ]
-    matrix = sparse.csr_array(sparse.hstack(blocks, format="csr"), dtype=np.float32)
-    return SparseColumns(matrix, tuple(known)).with_names(names)
+    return inputs, ids, {}
 
 
 def images_of(names: list[str], path: Path | None, images: str | Path | None) -> Images:

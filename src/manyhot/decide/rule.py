@@ -95,19 +95,19 @@ class Decision(ABC):
         """So many of a row's highest scores it asks for, where not all are given."""
         return 0
 
-    def check_rows(self, rows: Iterable[Any], *, allow_tuned_rows: bool = False) -> bool:
+    def check_rows(self, rows: Iterable[Any]) -> bool:
         """Refuse to be evaluated on rows that it was tuned on, told by their ids.
 
         `manyhot.evaluate` refuses by itself what this rule decides of the rows it was tuned on, with ids and
         without.
 
         Returns:
-            True if checked; False if the rule does not know its rows by ids or the check was waived.
+            True if checked; False if the rule does not know its rows by ids.
 
         Raises:
             InputError: some of the rows were tuned on.
         """
-        return refuse_tuned_ids(self.tuned_on, rows, allow_tuned_rows)
+        return refuse_tuned_ids(self.tuned_on, rows)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, keyed by label name; `read_rule` is the inverse."""

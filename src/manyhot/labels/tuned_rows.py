@@ -157,13 +157,13 @@ def refuse_tuned_rows(tuned_on: TunedRows | None, marks: RowMarks, use: TunedRow
         )
 
 
-def refuse_tuned_ids(tuned_on: TunedRows | None, rows: Iterable[Any], allow_tuned_rows: bool) -> bool:
+def refuse_tuned_ids(tuned_on: TunedRows | None, rows: Iterable[Any]) -> bool:
     """Raise `InputError` if some of the rows were tuned on. True if it could be checked at all."""
-    if tuned_on is None or not tuned_on.ids or allow_tuned_rows:
+    if tuned_on is None or not tuned_on.ids:
         return False
     ids = hashed_ids(rows)
     if shared := tuned_on.shared_ids(ids):
-        raise InputError(f"{_refusal(tuned_on, shared, len(ids))}, or say allow_tuned_rows=True")
+        raise InputError(_refusal(tuned_on, shared, len(ids)))
     return True
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from manyhot.errors import InputError
-from manyhot.models.columns import require_columns
+from manyhot.models.columns import is_number, require_columns
 from manyhot.models.preparation import Arrays, Preparation, array_to_text, text_to_array
-from manyhot.models.prepared import InputShape, SparseRows, unit_rows_held_out
+from manyhot.models.prepared import InputShape, SparseRows, unit_rows, unit_rows_held_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +40,10 @@ class BagPreparation(Preparation):
             inputs: has `.frame`, a polars frame.
 
         Raises:
-            InputError: a column holds words, or all are zero.
+            InputError: a column holds words, a cell is infinite, or all are zero.
         """
         frame = inputs.frame
-        words = [name for name in frame.columns if not _is_number(frame[name])]
+        words = [name for name in frame.columns if not is_number(frame[name])]
         if words:
             raise InputError(
                 f"the preparation bag reads numbers, column {words[0]!r} holds words: take columns"
@@ -57,13 +57,10 @@ class BagPreparation(Preparation):
         """(rows, columns) float32, each row of length 1.
 
         Raises:
-            InputError: a column is missing.
+            InputError: a column is missing, or a cell is infinite.
         """
         require_columns(inputs.frame, self.names)
-        matrix = _matrix(inputs.frame, self.names)
-        lengths = np.sqrt(matrix.power(2).sum(axis=1))
-        matrix.data /= np.repeat(lengths, np.diff(matrix.indptr))
-        return SparseRows(matrix)
+        return SparseRows(unit_rows(_matrix(inputs.frame, self.names)))
 
     def held_out(self, rows: Any, fold: NDArray[np.integer[Any]]) -> SparseRows:
         """Rows without the columns that are zero in the other folds, at length 1 again."""
@@ -80,21 +77,27 @@ class BagPreparation(Preparation):
 
 
 def is_bag(inputs: Any, columns: int = 100, filled: float = 0.1) -> bool:
-    """Whether inputs are many numeric columns, nothing missing, of which most cells are zero."""
+    """Whether inputs are many numeric columns, nothing missing or infinite, of which most cells are zero."""
     if inputs.kind != "columns" or len(inputs.names) < columns:
         return False
     frame = inputs.frame
-    if not all(_is_number(frame[name]) and not frame[name].null_count() for name in frame.columns):
+    if not all(is_number(frame[name]) and _is_finite(frame[name]) for name in frame.columns):
         return False
     used = sum(int((frame[name] != 0).sum()) for name in frame.columns)
     return used <= filled * len(inputs) * len(inputs.names)
 
 
-def _is_number(series: Any) -> bool:
-    return series.dtype.is_numeric() or str(series.dtype) == "Boolean"
+def _is_finite(series: Any) -> bool:
+    return not series.null_count() and bool(series.cast(float).is_finite().all())
 
 
 def _matrix(frame: Any, names: Any) -> csr_array:
-    """(rows, names) float32."""
+    """(rows, names)."""
     dense = frame.select(names).cast(float).fill_null(0).fill_nan(0).to_numpy()
-    return csr_array(dense.astype(np.float32))
+    infinite = np.argwhere(np.isinf(dense))
+    if len(infinite):
+        row, column = infinite[0]
+        raise InputError(
+            f"row {row + 1}: column {names[column]!r} is infinite: mend the cell, or leave it blank"
+        )
+    return csr_array(dense)

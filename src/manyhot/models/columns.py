@@ -135,10 +135,10 @@ def fitted_columns(frame: Any) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     columns: list[Column] = []
     constant, ids, notes = [], [], []
     for name in frame.columns:
-        column = _fit_number(frame[name]) if _is_number(frame[name]) else _fit_category(frame[name])
+        column = _fit_number(frame[name]) if is_number(frame[name]) else _fit_category(frame[name])
         if column is not None:
             columns.append(column)
-        elif _is_number(frame[name]) or frame[name].n_unique() <= 1:
+        elif is_number(frame[name]) or frame[name].n_unique() <= 1:
             constant.append(name)
         else:
             ids.append(name)
@@ -168,7 +168,8 @@ def _width(column: Column) -> int:
     return 1 if column.embedded else len(column.categories)
 
 
-def _is_number(series: Any) -> bool:
+def is_number(series: Any) -> bool:
+    """Whether a column holds numbers, or nothing."""
     return series.dtype.is_numeric() or str(series.dtype) in ("Boolean", "Null")
 
 

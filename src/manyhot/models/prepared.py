@@ -150,6 +150,13 @@ def unit_rows_held_out(rows: SparseRows, fold: NDArray[np.integer[Any]], least: 
         inside = np.bincount(known.indices[cells], minlength=width)
         known.data[cells] *= (rows_with - inside >= least)[known.indices[cells]]
     known.eliminate_zeros()
-    lengths = np.sqrt(known.power(2).sum(axis=1))
-    known.data /= np.repeat(lengths, np.diff(known.indptr))
-    return SparseRows(known)
+    return SparseRows(unit_rows(known))
+
+
+def unit_rows(matrix: Any) -> csr_array:
+    """The rows divided by their lengths; rows of zeros stay. In float64, where no square is 0 or infinite."""
+    values = matrix.data.astype(np.float64)
+    squares = csr_array((values**2, matrix.indices, matrix.indptr), shape=matrix.shape)
+    lengths = np.sqrt(squares.sum(axis=1))
+    values /= np.repeat(lengths, np.diff(matrix.indptr))
+    return csr_array((values.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)

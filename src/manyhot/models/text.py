@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from manyhot import _check
 from manyhot.errors import InputError
 from manyhot.models.preparation import Arrays, Preparation, array_to_text, text_to_array
-from manyhot.models.prepared import InputShape, SparseRows, unit_rows_held_out
+from manyhot.models.prepared import InputShape, SparseRows, unit_rows, unit_rows_held_out
 from manyhot.models.terms import count_terms
 
 MAX_TERMS = 50_000
@@ -108,9 +108,7 @@ class TfidfPreparation(Preparation):
         if self.sublinear:
             rows.data = 1 + np.log(rows.data)
         rows.data *= self.weights.astype(np.float32)[rows.indices]
-        lengths = np.sqrt(rows.power(2).sum(axis=1))
-        rows.data /= np.repeat(lengths, np.diff(rows.indptr))
-        return SparseRows(rows)
+        return SparseRows(unit_rows(rows))
 
     def held_out(self, rows: Any, fold: NDArray[np.integer[Any]]) -> SparseRows:
         """Rows without the terms that too few rows of the other folds have, at length 1 again."""

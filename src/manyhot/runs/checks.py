@@ -13,9 +13,8 @@ from manyhot.losses.weighting import SCHEMES
 from manyhot.metrics.table import find_metric
 from manyhot.models import ENCODERS
 from manyhot.models.preparation import table_of_preparations
-from manyhot.runs.learn import AUTO
 from manyhot.runs.parts import shares_of
-from manyhot.runs.recipe import Recipe
+from manyhot.runs.recipe import AUTO, Recipe
 from manyhot.train.options import device_named
 
 
@@ -58,6 +57,6 @@ def _check_loss(loss: Any) -> None:
             make_loss(loss)
         return
     name, given = parse(loss)
-    accepted = arguments(LOSSES[_check.one_of("loss", name, LOSSES)])
+    accepted = arguments(LOSSES[name])
     for argument in given:
         _check.one_of(f"an argument of {name}", argument, accepted)

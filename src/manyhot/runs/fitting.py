@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from manyhot.bundle import Origin, Predictor
 from manyhot.bundle.atomic import telling_disk_errors
 from manyhot.data import Table
@@ -27,7 +29,7 @@ from manyhot.runs.events import (
     RowsParted,
     RunWritten,
 )
-from manyhot.runs.learn import Learned, at_half, hard, is_solved, learn
+from manyhot.runs.learn import Learned, at_half, is_solved, learn
 from manyhot.runs.memory import plan_memory, require_memory
 from manyhot.runs.parts import FRACTIONS, Parts, parts_of, require_rows
 from manyhot.runs.plan import TUNED_FOR, Plan, claim, read_plan, require_free
@@ -80,9 +82,12 @@ def fit(
         resume: go on if the folder holds this very run, unfinished.
         read: options of `manyhot.read`, with a path.
         encoder: "auto", a name in `manyhot.models.ENCODERS`, or any module of your own. "auto" is linear for
-            texts and sparse rows, but mlp where a linear model would have more than 2**28 weights.
+            texts and sparse rows, but mlp where a linear model would have more than 2**28 weights; for 100
+            numeric columns or more of which most cells are zero, mlp and a linear model of rows of length 1
+            (preparation "bag") are both tried, and the one with the better mean average precision on
+            validation rows is kept.
         encoder_options: of the named encoder, such as {"hidden": [512]}.
-        preparation: "auto", or a name such as "tfidf" or "hashed".
+        preparation: "auto", or a name such as "tfidf", "hashed" or "bag".
         preparation_options: of the preparation, such as {"size": 64} for images.
         loss: a name in `manyhot.losses.LOSSES`, with arguments if need be ("bce(smoothing=0.1)"), a class or
             an instance. "auto" is bce, save for linear models of texts and sparse rows where nothing is said
@@ -108,8 +113,9 @@ def fit(
         ['sport']
     """
     recipe = Recipe(
-        encoder, encoder_options or {}, preparation, preparation_options or {}, loss, pos_weight, goal,
-        tuple(fractions), seed, training_options(training, seed),
+        encoder=encoder, encoder_options=encoder_options or {}, preparation=preparation,
+        preparation_options=preparation_options or {}, loss=loss, pos_weight=pos_weight, goal=goal,
+        fractions=tuple(fractions), seed=seed, training=training_options(training, seed),
     )  # fmt: skip
     if on_event is None:
         with progress_where_seen() as listener:
@@ -176,7 +182,7 @@ def _fit(
         with telling_disk_errors(folder):
             claim(folder, plan, resume)
     if len(table.space) >= WIDE:
-        memory, recipe = plan_memory(train, parts.sizes, recipe)
+        memory, recipe = plan_memory(train, parts.sizes, recipe, solved=solved)
         tell(MemoryPlanned(memory))
         require_memory(memory)
     checkpoints = None if folder is None else folder / CHECKPOINTS
@@ -227,26 +233,38 @@ def _tell_doubts(table: Table, parts: Parts, seen: SeenRows, tell: Listener) -> 
 
 def _result(train: Table, test: Table, scores: Any, decisions: Targets) -> Result:
     names = usual_metrics(scores, train=True)
-    truth, seen = hard(test.targets), hard(train.targets)
+    truth, seen = test.targets.harden(), train.targets.harden()
     return evaluate(truth, scores, decisions, metrics=names, space=test.space, train=seen)
 
 
 def _plan(
     data: Any, labels: Any, read: dict[str, Any], recipe: Recipe, digest: str, parts_digest: str
 ) -> Plan:
-    named = isinstance(data, (str, Path))
+    named, written = isinstance(data, (str, Path)), _written(read)
     return Plan(
-        data=None
-        if not named
-        else str(data)
-        if is_embedded(data)
-        else str(Path(data).expanduser().absolute()),
+        data=None if not named else str(data) if is_embedded(data) else _absolute(data),
         labels=labels if named else None,
-        read={name: str(Path(value).absolute()) if name in PATHS else value for name, value in read.items()},
-        options=recipe.to_dict(),
+        read=written or {},
+        options=None if written is None else recipe.to_dict(),
         data_digest=digest,
         parts_digest=parts_digest,
     )
+
+
+def _written(read: dict[str, Any]) -> dict[str, Any] | None:
+    """The options of `read` as they can be written down; None where one is a value that only Python knows."""
+    named = {
+        name: _absolute(value) if name in PATHS and isinstance(value, (str, Path)) else value
+        for name, value in read.items()
+    }
+    try:
+        return msgspec.json.decode(msgspec.json.encode(named))
+    except TypeError:
+        return None
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _origin(data: Any, table: Table, recipe: Recipe, parts: Parts, digest: str, learned: Learned) -> Origin:

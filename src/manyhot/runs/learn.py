@@ -23,13 +23,12 @@ from manyhot.models.model import DEFAULT_ENCODER
 from manyhot.models.text import MAX_TERMS
 from manyhot.runs.events import CutsTuned, Listener, ModelBuilt, ModelChosen
 from manyhot.runs.parts import Parts
-from manyhot.runs.recipe import Recipe, given_options
+from manyhot.runs.recipe import AUTO, Recipe, given_options
 from manyhot.train import History, Solved, solve_linear, train
 
 if TYPE_CHECKING:
     from torch import nn
 
-AUTO = "auto"
 DEFAULT_LOSS = "bce"
 SOLVED_LOSS = "squared-hinge (solved)"
 FOLDS = 5
@@ -166,12 +165,13 @@ def _linear_is_better(
     """Whether a linear model of the training rows ranks the validation rows better than these scores do."""
     valid = table.take(parts.valid)
     model, _ = _solved(table.take(parts.train), linear, _nobody)
-    own, theirs = (_ranking(valid.targets, each) for each in (model.scores(valid.inputs), scores))
-    tell(ModelChosen(("linear", "network")[theirs >= own], own, theirs, len(valid)))
-    return own > theirs
+    own, theirs = (_macro_ap(valid.targets.harden(), each) for each in (model.scores(valid.inputs), scores))
+    better = own > theirs  # never where no valid row has a label, and both are NaN
+    tell(ModelChosen("linear" if better else "network", own, theirs, len(valid)))
+    return better
 
 
-def _ranking(targets: Targets, scores: ScoreMatrix) -> float:
+def _macro_ap(targets: Targets, scores: ScoreMatrix) -> float:
     return float(evaluate(targets, scores, metrics=["ap_macro"], baseline=False)["ap_macro"])
 
 
@@ -196,11 +196,6 @@ def at_half(space: LabelSpace) -> Decision:
         return Cuts(space, np.full(len(space), 0.5))
     groups = {group.name: 0.5 if group.allow_none else -np.inf for group in space.groups}
     return GroupChoice(space, groups, at_half(LabelSpace(space.independent)) if space.independent else None)
-
-
-def hard(targets: Targets) -> Targets:
-    """Targets that metrics and rules can count: soft ones cut at one half."""
-    return targets.harden() if targets.is_soft else targets
 
 
 def _solved(rows: Table, recipe: Recipe, tell: Listener) -> tuple[Model, Solved]:
@@ -298,7 +293,7 @@ def model_for(rows: Table, recipe: Recipe, head_device: str = "cpu") -> Model:
 
 def _tuned(rows: Table, scores: ScoreMatrix, recipe: Recipe, how: str, tell: Listener) -> Decision:
     rule = rule_for(rows.space, recipe.goal).fit(
-        scores, hard(rows.targets), space=rows.space, goal=recipe.goal
+        scores, rows.targets.harden(), space=rows.space, goal=recipe.goal
     )
     tell(CutsTuned(str(getattr(recipe.goal, "name", recipe.goal)), len(rows), how))
     return rule

@@ -19,7 +19,7 @@ from manyhot.losses.fused.chunks import chunk_width
 from manyhot.losses.fused.linear import MEMORY
 from manyhot.models import KEPT, WIDE, DenseRows, Model, SparseRows
 from manyhot.models.model import example
-from manyhot.runs.learn import is_solved, loss_for, model_for
+from manyhot.runs.learn import loss_for, model_for
 from manyhot.runs.machine import machine_bytes, process_bytes
 from manyhot.runs.recipe import Recipe
 from manyhot.train import TrainOptions
@@ -39,6 +39,7 @@ CUT_BYTES = 460
 """Of each place where a label may be cut, while cuts are tuned; measured with 4,000 and 36,650 labels."""
 
 PROBED_ROWS = 512
+SOLVED = "solved"
 
 LOADED_LATER = 300_000_000
 """Bytes of PyTorch's compiler, which its optimisers import, and of compiled kernels; both come with the first
@@ -87,7 +88,7 @@ class MemoryPlan:
         ways = {
             "fused": f"fused head, chunks of {self.chunk:,} labels",
             "plain": "plain head",
-            "solved": "solved, not trained in steps",
+            SOLVED: "solved, not trained in steps",
         }
         why = f" ({self.why})" if self.why else ""
         other = f"; with whole matrices {size(self.plain)}" if self.plain > 1.05 * self.peak else ""
@@ -98,18 +99,20 @@ class MemoryPlan:
         return {**asdict(self), "peak": self.peak}
 
 
-def plan_memory(rows: Table, sizes: Mapping[str, int], recipe: Recipe) -> tuple[MemoryPlan, Recipe]:
+def plan_memory(
+    rows: Table, sizes: Mapping[str, int], recipe: Recipe, *, solved: bool
+) -> tuple[MemoryPlan, Recipe]:
     """The plan of a fit, and the recipe with the preparation fitted for it; the head's weights are not made.
 
     Args:
         rows: training rows.
         sizes: number of rows by part; the cuts of a solved model are tuned on the training rows too.
         recipe: of the fit.
+        solved: whether the minimum is found directly, as `is_solved` says of all rows.
     """
     model = model_for(rows, recipe, head_device="meta")
     options = recipe.training.resolved(model, len(rows))
-    solved = is_solved(rows, recipe)
-    head, why = ("solved", None) if solved else head_for(options.head, model, loss_for(rows, recipe)[0])
+    head, why = (SOLVED, None) if solved else head_for(options.head, model, loss_for(rows, recipe)[0])
     tuned = sizes["valid"] + (sizes["train"] if solved else 0)
     batch, labels = min(options.batch_size or len(rows), len(rows)), len(rows.space)
     shape = _Shape(

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -12,9 +11,9 @@ import numpy as np
 from manyhot.data import Table
 from manyhot.labels import LabelSpace
 from manyhot.runs.learn import FOLDS, is_solved, loss_for, model_for
-from manyhot.runs.memory import MemoryPlan, plan_memory
-from manyhot.runs.parts import FRACTIONS, parts_of
-from manyhot.runs.recipe import Recipe, training_options
+from manyhot.runs.memory import SOLVED, MemoryPlan, plan_memory
+from manyhot.runs.parts import parts_of
+from manyhot.runs.recipe import Recipe
 from manyhot.runs.source import open_data, require_learnable
 from manyhot.train import StepDone, solve_linear, train
 
@@ -27,20 +26,6 @@ WIDTHS = (256, 2048)
 SOLVED_LABELS = 64
 
 
-UNASKED: Mapping[str, Any] = MappingProxyType(
-    {
-        "encoder": "auto",
-        "encoder_options": {},
-        "preparation": "auto",
-        "preparation_options": {},
-        "loss": "auto",
-        "pos_weight": None,
-        "fractions": FRACTIONS,
-    }
-)
-"""Options of `fit` that decide what the model is, where nothing is asked for."""
-
-
 def plan_fit(
     data: Any, labels: Any = None, *, read: Mapping[str, Any] | None = None, seed: int = 0, **options: Any
 ) -> tuple[MemoryPlan, float]:
@@ -48,7 +33,7 @@ def plan_fit(
 
     Args:
         data, labels, read, seed: as for `fit`.
-        options: of `fit`, those that change the model or its training.
+        options: of `fit`, but `out`, `resume` and `on_event`.
 
     Raises:
         InputError: the data cannot be used.
@@ -56,12 +41,11 @@ def plan_fit(
     """
     table = open_data(data, labels, **dict(read or {}))
     require_learnable(table)
-    own = {name: options.pop(name) for name in UNASKED if name in options}
-    training = training_options(options, seed)
-    recipe = Recipe(**{**UNASKED, **own}, goal=None, seed=seed, training=training)
-    parts = parts_of(table, recipe.fractions, seed, cut_valid=not is_solved(table, recipe))
+    recipe = Recipe.of(options, seed)
+    solved = is_solved(table, recipe)
+    parts = parts_of(table, recipe.fractions, seed, cut_valid=not solved)
     rows = table.take(parts.train)
-    plan, recipe = plan_memory(rows, parts.sizes, recipe)
+    plan, recipe = plan_memory(rows, parts.sizes, recipe, solved=solved)
     return plan, minutes_to_train(rows, recipe, plan)
 
 
@@ -73,7 +57,7 @@ def minutes_to_train(rows: Table, recipe: Recipe, plan: MemoryPlan) -> float:
         recipe: with the preparation fitted.
         plan: of the fit.
     """
-    if is_solved(rows, recipe):
+    if plan.head == SOLVED:
         return _solving(rows, recipe) / 60
     narrow, broad = (min(width, plan.labels) for width in WIDTHS)
     step = _step_seconds(rows, recipe, plan, broad)

@@ -1,13 +1,14 @@
 """The options of `fit` in one record: what is trained, by which loss, for which goal."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from manyhot import _check
 from manyhot.errors import OptionError
+from manyhot.runs.parts import FRACTIONS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,26 +16,39 @@ if TYPE_CHECKING:
     from manyhot.models import Preparation
     from manyhot.train import TrainOptions
 
+AUTO = "auto"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides what a run becomes, data aside. See `fit`.
+    """Everything that decides what a run becomes, data aside, as `fit` has it where nothing is asked for.
 
     Args:
         fitted: the preparation, where it was fitted on the training rows already; no option.
     """
 
-    encoder: "str | nn.Module"
-    encoder_options: Mapping[str, Any]
-    preparation: Any
-    preparation_options: Mapping[str, Any]
-    loss: Any
-    pos_weight: Any
-    goal: Any
-    fractions: Sequence[float]
-    seed: int
+    encoder: "str | nn.Module" = AUTO
+    encoder_options: Mapping[str, Any] = field(default_factory=dict)
+    preparation: Any = AUTO
+    preparation_options: Mapping[str, Any] = field(default_factory=dict)
+    loss: Any = AUTO
+    pos_weight: Any = None
+    goal: Any = "f1_macro"
+    fractions: Sequence[float] = FRACTIONS
+    seed: int = 0
     training: "TrainOptions"
     fitted: "Preparation | None" = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], seed: int) -> "Recipe":
+        """The recipe of keyword arguments of `fit`, those of training among them.
+
+        Raises:
+            OptionError: no such option (the nearest are listed), or a value of another kind.
+        """
+        own = {each.name for each in fields(cls)} - {"training", "fitted", "seed"}
+        training = training_options({name: options[name] for name in options if name not in own}, seed)
+        return cls(**{name: options[name] for name in own & set(options)}, seed=seed, training=training)
 
     def to_dict(self) -> dict[str, Any] | None:
         """The options as `fit` takes them, JSON-able; None where one is an object that only Python knows."""

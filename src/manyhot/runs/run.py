@@ -4,12 +4,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 import numpy as np
 from scipy.sparse import issparse
 
+from manyhot._check import one_of
 from manyhot.bundle import Origin, Predictions, Predictor, read_bundle
 from manyhot.data import Table
 from manyhot.data.index import count
@@ -17,6 +18,7 @@ from manyhot.data.keys import row_keys
 from manyhot.data.markup import html_table
 from manyhot.errors import InputError, ManyhotWarning, RunError
 from manyhot.labels import LabelSpace, ScoreMatrix
+from manyhot.labels.tuned_rows import TunedRowsUse
 from manyhot.runs.seen import SeenRows, read_seen_rows
 from manyhot.runs.source import is_embedded, open_data
 
@@ -115,12 +117,17 @@ class Run:
         Raises:
             RunError: the folder is taken, the disk is full, or the run has a folder already.
         """
+        from manyhot.runs.plan import read_plan, require_free
         from manyhot.runs.write import write_run
 
+        folder = Path(folder)
         if self.made is None or self.folder is not None:
             raise RunError(f"the run is in {self.folder} already: copy that folder")
-        write_run(self, Path(folder), self.made)
-        self.folder = Path(folder)
+        require_free(folder)
+        if read_plan(folder) is not None:
+            raise RunError(f"{folder} holds an unfinished run: choose another folder, or delete that one")
+        write_run(self, folder, self.made)
+        self.folder = folder
 
     def predict(
         self,
@@ -160,7 +167,7 @@ class Run:
         return open_data(data, labels, like=self.predictor.schema, **options)
 
     def evaluate(
-        self, data: Any, labels: Any = None, *, allow_tuned_rows: bool = False, **read: Any
+        self, data: Any, labels: Any = None, *, tuned_rows: TunedRowsUse = "refuse", **read: Any
     ) -> "Result":
         """Metrics on labelled rows, each beside the baseline's.
 
@@ -170,14 +177,15 @@ class Run:
             data: as for `fit`. Of data with parts the test rows are taken, and of the data that the run was
                 fitted on the test rows of the run, in whatever order and layout it comes.
             labels: as for `fit`.
-            allow_tuned_rows: measure all rows, also those that the run was fitted on; their figures flatter.
+            tuned_rows: "allow" measures all rows, of every part and also those that the run was fitted on;
+                their figures flatter.
             read: options of `manyhot.read`.
 
         Raises:
             InputError: more rows that the run was fitted on than chance explains, or labels that the run does
                 not know, in memory (those of a file are left out and told).
         """
-        chosen = self.rows_to_judge(self.read(data, labels, **read), allow_tuned_rows=allow_tuned_rows)
+        chosen = self.rows_to_judge(self.read(data, labels, **read), tuned_rows=tuned_rows)
         for told in [*chosen.table.notes.lost(), *([chosen.sentence] if chosen.learned else [])]:
             warnings.warn(told, ManyhotWarning, stacklevel=2)
         return self.measure(chosen.table)
@@ -189,23 +197,29 @@ class Run:
         scores = self.predictor.kept_scores(table.inputs)
         names, decided = usual_metrics(scores), self.predictor.decide(scores)
         return evaluate(
-            table.targets, scores, decided, metrics=names, space=self.space, tuned_rows="allow"
+            table.targets.harden(), scores, decided, metrics=names, space=self.space, tuned_rows="allow"
         )  # which rows these may be is asked in `rows_to_judge`, that knows all rows of the run by content
 
-    def rows_to_judge(self, table: Table, *, allow_tuned_rows: bool = False) -> "RowsToJudge":
+    def rows_to_judge(self, table: Table, *, tuned_rows: TunedRowsUse = "refuse") -> "RowsToJudge":
         """The rows of a table that may judge this run.
 
         Of data with parts the test part; of the data that the run was fitted on its test rows; else all rows.
 
+        Args:
+            table: with the labels of this run.
+            tuned_rows: "allow" takes all rows as they are.
+
         Raises:
             InputError: the labels are others, or too many rows are those that the run was fitted on.
+            OptionError: another word for `tuned_rows`.
         """
+        one_of("tuned_rows", tuned_rows, get_args(TunedRowsUse))
         if table.space.names != self.space.names:
             raise InputError(_other_labels(table.space, self.space))
+        if tuned_rows == "allow":
+            return RowsToJudge(table)
         given = table.where("test")
         table = table.take(given) if len(given) else table
-        if allow_tuned_rows:
-            return RowsToJudge(table)
         keys = row_keys(table, self._columns_read(table))
         judges, learned = self.seen.judges(keys), self.seen.learned(keys)
         if len(judges) and (np.isin(keys, self.seen.test) | learned).all():
@@ -215,7 +229,7 @@ class Run:
         if self.seen.are_too_many(chosen.learned, len(table)):
             raise InputError(
                 f"{chosen.sentence}: their figures would flatter the run; evaluate other rows, or say "
-                "allow_tuned_rows=True"
+                "tuned_rows='allow'"
             )
         return chosen
 

@@ -95,7 +95,7 @@ def solve_linear(
     effort = Effort(TOLERANCE, PASSES, FOLD_PASSES, seed)
     tried = solve(problem, [strength / (squared or 1.0) for strength in strengths], effort, fold)
     held_out = [_held_out(each, len(rows)) for each in tried]
-    best = max(range(len(tried)), key=lambda number: _ranking(held_out[number], targets)) if tried[1:] else 0
+    best = max(range(len(tried)), key=lambda number: _micro_ap(held_out[number], targets)) if tried[1:] else 0
     found, margins = tried[best], held_out[best]
     scale, shift = platt(margins, targets, seed)
     with torch.no_grad():
@@ -122,7 +122,7 @@ def _held_out(found: "Solution", rows: int) -> FloatArray:
     return found.out_of_fold[-rows:]
 
 
-def _ranking(margins: FloatArray, targets: Targets) -> float:
+def _micro_ap(margins: FloatArray, targets: Targets) -> float:
     return float(evaluate(targets, margins, metrics=["ap_micro"], baseline=False)["ap_micro"])
 
 
