@@ -226,7 +226,7 @@ def test_a_split_column_with_blank_or_other_cells_is_refused(tmp_path, cells, to
         read(path)
     table = read(path, split="")
     assert table.part is None
-    assert table.schema.split is None
+    assert table.schema.split == ""
 
 
 def test_a_column_with_the_name_of_a_split_and_other_words_is_an_input(tmp_path):
