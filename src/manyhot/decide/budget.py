@@ -121,7 +121,7 @@ class CostCut:
 
     costs: Mapping[str, tuple[float, float]] = field(default_factory=lambda: {"*": (1.0, 1.0)})
     calibrated: bool = False
-    strength: float = 40.0
+    strength: float = 60.0
     replicates: int = 0
 
     @property

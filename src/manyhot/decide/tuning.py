@@ -83,7 +83,7 @@ class PerLabelCut:
     """
 
     goal: GoalLike = "f1_macro"
-    strength: float = 40.0
+    strength: float = 60.0
     balance: float | Literal["auto"] = "auto"
     replicates: int = 0
 

@@ -18,6 +18,7 @@ from manyhot.models.encoders import ENCODERS, Linear, output_width
 from manyhot.models.head import WIDE, Head
 from manyhot.models.preparation import Preparation, table_of_preparations
 from manyhot.models.prepared import Batch, InputShape, Prepared, SparseBatch
+from manyhot.models.threads import threads_for
 
 DEFAULT_PREPARATION = {
     "columns": "columns",
@@ -199,8 +200,9 @@ class Model(nn.Module):
         training = self.training
         self.eval()
         try:
-            for part, batch in zip(plan, rows.batches(plan), strict=True):
-                yield part, self.encoder(self.to_input(batch))
+            with threads_for(self, min(batch_size, len(rows))):
+                for part, batch in zip(plan, rows.batches(plan), strict=True):
+                    yield part, self.encoder(self.to_input(batch))
         finally:
             self.train(training)
 

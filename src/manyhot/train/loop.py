@@ -15,6 +15,7 @@ from manyhot.errors import InputError, OptionError
 from manyhot.labels import Targets
 from manyhot.losses import MultiLabelLoss, losses_for
 from manyhot.models import Augmentation, Batch, Model, Prepared
+from manyhot.models.threads import threads_for
 from manyhot.train.average import WeightAverage
 from manyhot.train.diagnosis import Diagnosis, not_finite
 from manyhot.train.events import Began, Diagnosed, Ended, EpochDone, Listener, StepDone, nobody
@@ -81,7 +82,8 @@ def train(
     options = msgspec.structs.replace(options, head=head_for(options.head, model, loss)[0])
     rows = _prepared(model, train_inputs, train_targets, "training")
     facts = identity(model, train_targets, valid_targets, loss, options)
-    with seeded(options.seed), interrupts() as interrupted:
+    batch = min(options.batch_size or len(rows), len(rows))
+    with seeded(options.seed), interrupts() as interrupted, threads_for(model, batch):
         state = _fresh(model, loss, len(rows), options)
         saver = Saver(None if checkpoints is None else Path(checkpoints), options.checkpoint_seconds, facts)
         if resume:
