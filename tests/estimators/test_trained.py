@@ -13,6 +13,7 @@ from sklearn.model_selection import cross_val_score
 from manyhot.errors import InputError, OptionError
 from manyhot.estimators import ManyHotClassifier, scorer
 from manyhot.labels import Group, LabelSpace
+from manyhot.losses import BCE, GHM
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,20 @@ def test_rows_of_weight_0_take_no_part(data):
     part = quick(valid=0).fit(X, y, sample_weight=weight.astype(float))
     only = quick(valid=0).fit(X[:120], y[:120])
     np.testing.assert_allclose(part.predict_proba(X), only.predict_proba(X), atol=1e-6)
+
+
+def test_a_loss_that_is_given_is_left_as_it_was(data):
+    X, y = data
+    loss = BCE()
+    model = quick(loss=loss, valid=0).fit(X[:80], y[:80], sample_weight=np.arange(80.0))
+    assert np.ptp(model.predict_proba(X) - quick(valid=0).fit(X[:80], y[:80]).predict_proba(X)) > 0.01
+    plain = quick(loss="bce", valid=0).fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(clone(model).fit(X, y).predict_proba(X), plain)
+    np.testing.assert_array_equal(model.fit(X, y).predict_proba(X), plain)
+    assert not loss._forward_pre_hooks
+    remembering = GHM()
+    quick(loss=remembering, valid=0).fit(X, y)
+    assert remembering.seen == 0
 
 
 def test_same_seed_clone_pickle_and_cross_validation(data):

@@ -329,6 +329,8 @@ def test_other_labels_or_another_network_are_another_training(tmp_path):
         run(fresh(encoder_options={"hidden": [3]}), checkpoints=tmp_path)
     with pytest.raises(RunError, match="of another training: training targets was"):
         train(fresh(), COLUMNS, TARGETS, checkpoints=tmp_path)
+    with pytest.raises(RunError, match="of another training: row weights was None"):
+        run(fresh(), checkpoints=tmp_path, row_weight=np.ones(60))
 
 
 # ------------------------------------------------------------------ how else it can end

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from manyhot.errors import OptionError
+from manyhot.errors import OptionError, ShapeError
 from manyhot.labels import Group, LabelSpace, Targets
 from manyhot.losses import (
     AUCM,
@@ -18,6 +18,7 @@ from manyhot.losses import (
     SoftF1,
     losses_for,
 )
+from manyhot.models import Head
 from manyhot.train.objective import Objective, units_per_row
 
 RNG = np.random.default_rng(0)
@@ -80,3 +81,25 @@ def test_units_make_a_mean_the_sum_of_a_row():
 def test_a_loss_without_a_reduction_is_refused():
     with pytest.raises(OptionError, match="training minimises one number: reduction='mean'"):
         Objective(BCE(reduction="none"), Targets.from_dense(DENSE), torch.device("cpu"))
+
+
+WEIGHT = torch.linspace(0.0, 3.0, 20)
+
+
+@pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
+def test_the_weight_of_a_row_multiplies_its_cost(fused):
+    objective = Objective(BCE(), Targets.from_dense(DENSE), torch.device("cpu"), fused, WEIGHT)
+    head = Head(LabelSpace(tuple("abcdef")), 6)
+    torch.nn.init.eye_(head.layer.weight)
+    expected = binary_cross_entropy_with_logits(
+        LOGITS, torch.from_numpy(DENSE)[ROWS], weight=WEIGHT[ROWS, None]
+    )
+    torch.testing.assert_close(objective.of_hidden(LOGITS, head, ROWS), expected)
+
+
+def test_weights_of_rows_that_cannot_be_used_are_refused():
+    targets = Targets.from_dense(DENSE)
+    with pytest.raises(OptionError, match=r"row_weight needs a loss of manyhot\.losses, got BCEW"):
+        Objective(torch.nn.BCEWithLogitsLoss(), targets, torch.device("cpu"), row_weight=WEIGHT)
+    with pytest.raises(ShapeError, match=r"row_weight must have shape \(20,\), got \(4,\)"):
+        Objective(BCE(), targets, torch.device("cpu"), row_weight=WEIGHT[:4])

@@ -1,6 +1,7 @@
 """ManyHotClassifier: any encoder, any loss, any rule, as one scikit-learn estimator."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from manyhot import _check
 from manyhot.data import stratify
 from manyhot.decide import Decision, Rule
-from manyhot.errors import InputError, OptionError
+from manyhot.errors import InputError
 from manyhot.estimators.base import LabelClassifier
 from manyhot.estimators.folds import weights_and_rows
 from manyhot.estimators.forms import read_labels
@@ -20,7 +21,6 @@ from manyhot.estimators.rules import fitted_rule, row_ids
 from manyhot.estimators.seeds import seed_of
 from manyhot.labels import LabelSpace, Targets
 from manyhot.losses import losses_for
-from manyhot.losses.base import MultiLabelLoss
 from manyhot.models import Model
 from manyhot.train import TrainOptions, train
 
@@ -31,7 +31,8 @@ class ManyHotClassifier(LabelClassifier):
     Args:
         encoder: "auto" (tables: mlp; texts and sparse matrices: linear), a name in
             `manyhot.models.ENCODERS`, or a torch module, of which each fit trains a copy.
-        loss: a name in `manyhot.losses.LOSSES`, with arguments if need be: "asl(gamma_neg=2)"; a loss.
+        loss: a name in `manyhot.losses.LOSSES`, with arguments if need be: "asl(gamma_neg=2)"; or a loss, of
+            which each fit takes a copy.
         goal: what the cuts are tuned for: a goal of `manyhot.decide`, or one for each label. None is the
             rule's own, for cuts f1_macro.
         rule: a rule of `manyhot.decide`; None is a cut for each label, and what groups and rules ask for.
@@ -118,12 +119,17 @@ class ManyHotClassifier(LabelClassifier):
         seed = seed_of(self.random_state)
         inside, outside = self._parted(targets, rows, seed)
         model = self._fresh(inputs.take(inside), targets.rows(inside), space, seed)
-        loss = losses_for(space, self.loss, targets.rows(inside), pos_weight=self.pos_weight)
-        if sample_weight is not None:
-            _weigh(loss, weight[inside])
+        # some losses remember the rows they have seen, and the user's is to remember nothing of this fit
+        loss = losses_for(space, deepcopy(self.loss), targets.rows(inside), pos_weight=self.pos_weight)
         held = (inputs.take(outside), targets.rows(outside)) if len(outside) else (None, None)
         self.history_ = train(
-            model, inputs.take(inside), targets.rows(inside), *held, loss=loss, options=self._options(seed)
+            model,
+            inputs.take(inside),
+            targets.rows(inside),
+            *held,
+            loss=loss,
+            row_weight=None if sample_weight is None else weight[inside],
+            options=self._options(seed),
         )
         self.model_, self.rule_ = model, None
         self.n_iter_ = max(1, len(self.history_.records) - 1)
@@ -198,8 +204,6 @@ class ManyHotClassifier(LabelClassifier):
         return rows[part == 0], rows[part == 1]
 
     def _fresh(self, inputs: Any, targets: Targets, space: LabelSpace, seed: int) -> Model:
-        from copy import deepcopy
-
         encoder = self.encoder if isinstance(self.encoder, str) else deepcopy(self.encoder)
         return Model.build(
             inputs,
@@ -272,18 +276,3 @@ def _numbers(X: Any) -> Any:
     import polars as pl
 
     return Columns(pl.DataFrame({name: X[:, column] for column, name in enumerate(names)}))
-
-
-def _weigh(loss: Any, weight: NDArray[np.float64]) -> None:
-    """Let the loss multiply the cost of each training row."""
-    import torch
-
-    if not isinstance(loss, MultiLabelLoss):
-        raise OptionError(f"sample_weight needs a loss of manyhot.losses, got {type(loss).__name__}")
-    table = torch.from_numpy(weight)
-
-    def add_weight(module: Any, args: Any, kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
-        ids = kwargs.get("row_ids")
-        return (args, kwargs if ids is None else {**kwargs, "row_weight": table[ids].to(args[0])})
-
-    loss.register_forward_pre_hook(add_weight, with_kwargs=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from manyhot.errors import RunError
 from manyhot.labels import Targets
@@ -17,7 +17,12 @@ _ANY = ("checkpoint_seconds", "device")
 
 
 def identity(
-    model: Model, train: Targets, valid: Targets | None, loss: nn.Module, options: TrainOptions
+    model: Model,
+    train: Targets,
+    valid: Targets | None,
+    loss: nn.Module,
+    options: TrainOptions,
+    row_weight: Tensor | None = None,
 ) -> dict[str, Any]:
     """Named facts, JSON-able, that have to be equal."""
     shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -31,6 +36,7 @@ def identity(
         "training targets": _targets_digest(train),
         "validation targets": None if valid is None else _targets_digest(valid),
         "loss": repr(loss),
+        "row weights": None if row_weight is None else _digest(row_weight.numpy().tobytes()),
         **{name: value for name, value in options.to_dict().items() if name not in _ANY},
     }
 

@@ -45,6 +45,7 @@ def train(
     valid_targets: Targets | None = None,
     *,
     loss: nn.Module | None = None,
+    row_weight: Any = None,
     options: TrainOptions | None = None,
     checkpoints: Path | str | None = None,
     resume: bool = True,
@@ -63,6 +64,7 @@ def train(
         valid_targets: of the validation rows.
         loss: a `MultiLabelLoss`, or any module called as loss(logits, targets); None: binary cross-entropy
             on independent labels and a softmax in each exclusive group.
+        row_weight: (rows,), multiplies the cost of each training row, for which it takes a `MultiLabelLoss`.
         options: what is left None in them is chosen for the inputs.
         checkpoints: a folder of this training alone; None: nothing is written and a kill loses everything.
         resume: go on from the checkpoint in that folder; False starts over and replaces it.
@@ -74,6 +76,8 @@ def train(
 
     Raises:
         InputError: inputs and targets do not fit each other.
+        OptionError: weights of rows, and a loss that knows of none.
+        ShapeError: a number of weights that is not that of the rows.
         RunError: the checkpoint is of another training, or cannot be read or written.
     """
     options = (options or TrainOptions()).resolved(model, len(train_targets))
@@ -81,7 +85,8 @@ def train(
     loss = (loss or losses_for(model.space, "bce", train_targets)).to(options.device)
     options = msgspec.structs.replace(options, head=head_for(options.head, model, loss)[0])
     rows = _prepared(model, train_inputs, train_targets, "training")
-    facts = identity(model, train_targets, valid_targets, loss, options)
+    weight = None if row_weight is None else torch.as_tensor(row_weight, dtype=torch.float32, device="cpu")
+    facts = identity(model, train_targets, valid_targets, loss, options, weight)
     batch = min(options.batch_size or len(rows), len(rows))
     with seeded(options.seed), interrupts() as interrupted, threads_for(model, batch):
         state = _fresh(model, loss, len(rows), options)
@@ -91,7 +96,7 @@ def train(
         loop = Loop(
             state,
             rows,
-            Objective(loss, train_targets, model.device, options.head == "fused"),
+            Objective(loss, train_targets, model.device, options.head == "fused", weight),
             _monitor(model, valid_inputs, valid_targets, loss, options),
             saver,
             interrupted,

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from manyhot.errors import OptionError
+from manyhot.errors import OptionError, ShapeError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.losses import (
     AUCM,
@@ -48,12 +48,14 @@ class Objective:
         targets: (rows, labels).
         device: of the logits.
         fused: the loss makes the logits itself, some labels at a time.
+        row_weight: (rows,), multiplies the cost of a row; of a `MultiLabelLoss` only.
     """
 
     loss: nn.Module
     targets: Targets
     device: torch.device
     fused: bool = False
+    row_weight: Tensor | None = None
     _walk: FusedLinearLoss | None = field(init=False, default=None, repr=False)
     _dense: Tensor | None = field(init=False, default=None, repr=False)
 
@@ -62,6 +64,12 @@ class Objective:
             if self.loss.reduction == "none":
                 raise OptionError("training minimises one number: reduction='mean', 'batchmean' or 'sum'")
             self.loss.trust_logits()  # a head that starts at the prior may well put all logits into [0, 1]
+        elif self.row_weight is not None:
+            raise OptionError(f"row_weight needs a loss of manyhot.losses, got {type(self.loss).__name__}")
+        if self.row_weight is not None and self.row_weight.shape != self.targets.shape[:1]:
+            raise ShapeError(
+                f"row_weight must have shape ({len(self.targets)},), got {tuple(self.row_weight.shape)}"
+            )
         if self.fused:
             assert isinstance(self.loss, MultiLabelLoss), "head_for lets nothing else be fused"
             object.__setattr__(self, "_walk", FusedLinearLoss(self.loss))
@@ -77,18 +85,23 @@ class Objective:
             rows: row numbers, int64 on the CPU.
         """
         if isinstance(self.loss, MultiLabelLoss):
-            return self.loss(logits.float(), self.targets_of(rows), row_ids=rows)
+            weight = self._weight_of(rows)
+            return self.loss(logits.float(), self.targets_of(rows), row_ids=rows, row_weight=weight)
         return self.loss(logits.float(), self.targets_of(rows))
 
     def of_hidden(self, hidden: Any, head: Head, rows: Tensor) -> Tensor:
         """The same of hidden vectors (len(rows), width) and a head; fused, without all logits at once."""
         if self._walk is None:
             return self(head(hidden), rows)
-        return self._walk(hidden, head.layer.weight, self.targets_of(rows), head.layer.bias)
+        beside = {"bias": head.layer.bias, "row_weight": self._weight_of(rows)}
+        return self._walk(hidden, head.layer.weight, self.targets_of(rows), **beside)
 
     def targets_of(self, rows: Tensor) -> Tensor | Targets:
         """Targets of a batch, dense where they lie on the device."""
         return self.targets.rows(rows.numpy()) if self._dense is None else self._dense[rows.to(self.device)]
+
+    def _weight_of(self, rows: Tensor) -> Tensor | None:
+        return None if self.row_weight is None else self.row_weight[rows]
 
 
 def units_per_row(loss: nn.Module, space: LabelSpace) -> int:
