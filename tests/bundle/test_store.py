@@ -10,7 +10,7 @@ from torch import nn
 
 from manyhot.bundle import Origin, inputs_of, read_bundle, read_manifest, read_rule, write_bundle, write_rule
 from manyhot.data.table import schema_of
-from manyhot.decide import Cuts
+from manyhot.decide import Cuts, at_half
 from manyhot.errors import InputError, OptionError, RunError
 from manyhot.labels import Group, LabelSpace, Targets
 from manyhot.models import Model
@@ -76,7 +76,6 @@ def test_a_bundle_can_be_moved_and_has_no_path_of_this_machine(bundle, tmp_path)
 def test_groups_parents_and_rules_travel_along(tmp_path):
     space = LabelSpace(("a", "b", "c"), (Group("g", ("a", "b")),), {"c": ("a",)}, ("c -> not b",))
     model = Model.build(inputs_of(TEXTS), Targets.from_index_lists([[0], [1], [0], [1], [0, 2]], 3), space)
-    from manyhot.runs.learn import at_half
 
     write_bundle(tmp_path / "run", model, at_half(space))
     predictor = read_bundle(tmp_path / "run")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from manyhot.decide import GlobalCut, GroupArgmax, PerLabelCut, read_rule, rule_for
+from manyhot.decide import GlobalCut, GroupArgmax, PerLabelCut, at_half, read_rule, rule_for
 from manyhot.errors import InputError
 from manyhot.labels import Group, LabelSpace
 
@@ -81,3 +81,11 @@ def test_a_label_without_a_score_is_never_chosen():
     rule = GroupArgmax().fit(scores, [["b"], ["d"]], space=space)
     assert rule.decide(scores).to_index_lists()[0][:1] == [1]
     assert not set(rule.decide(scores).to_index_lists()[1]) & {0, 1, 2}
+
+
+def test_without_tuning_half_is_the_cut_and_the_highest_of_a_group_that_must_have_a_label():
+    decided = at_half(SPACE).decide(SCORES).to_dense()
+    np.testing.assert_array_equal(
+        decided, [[1, 1, 0, 1, 0, 0], [0, 0, 1, 0, 1, 1], [0, 0, 1, 0, 0, 1], [1, 1, 0, 0, 0, 0]]
+    )
+    np.testing.assert_array_equal(at_half(LabelSpace(NAMES)).decide(SCORES).to_dense(), SCORES >= 0.5)

@@ -65,10 +65,21 @@ def test_exclusive_groups_of_a_space_are_a_choice(data):
     X, _ = data
     names = [["red" if row[0] > row[1] else "blue", *(["big"] if row[2] > 0.5 else [])] for row in X]
     space = LabelSpace(["red", "blue", "big"], groups=[Group("colour", ("red", "blue"))])
-    model = quick(space=space).fit(X, names)
-    assert model.classes_.tolist() == ["red", "blue", "big"]
-    np.testing.assert_allclose(model.predict_proba(X)[:, :2].sum(axis=1), 1, atol=1e-6)
-    assert all(("red" in row) != ("blue" in row) for row in model.predict(X))
+    for valid in (0.15, 0):
+        model = quick(space=space, valid=valid).fit(X, names)
+        assert model.classes_.tolist() == ["red", "blue", "big"]
+        np.testing.assert_allclose(model.predict_proba(X)[:, :2].sum(axis=1), 1, atol=1e-6)
+        assert all(("red" in row) != ("blue" in row) for row in model.predict(X))
+
+
+def test_of_a_group_of_three_the_highest_is_taken_where_none_reaches_half(data):
+    X, _ = data
+    colours = ("red", "blue", "green")
+    space = LabelSpace(colours, groups=[Group("colour", colours)])
+    rows = np.random.default_rng(0).integers(3, size=160)
+    model = quick(space=space, valid=0, epochs=1).fit(X, [[colours[row]] for row in rows])
+    assert (model.predict_proba(X).max(axis=1) < 0.5).any()
+    assert [len(row) for row in model.predict(X)] == [1] * 160
 
 
 def test_rows_of_weight_0_take_no_part(data):

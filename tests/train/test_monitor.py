@@ -11,7 +11,7 @@ from manyhot.errors import OptionError
 from manyhot.labels import Group, LabelSpace, Targets
 from manyhot.losses import BCE, losses_for
 from manyhot.models import Model
-from manyhot.train.monitor import Monitor, cut_at_half
+from manyhot.train.monitor import Monitor
 from manyhot.train.objective import Objective
 
 RNG = np.random.default_rng(0)
@@ -56,12 +56,6 @@ def test_in_a_group_the_highest_label_is_decided():
     _, values, scores = watch.measure(model)
     decided = np.concatenate([np.eye(3)[scores[:, :3].argmax(1)], scores[:, 3:] >= 0.5], axis=1)
     assert values["exact"] == pytest.approx((decided == truth).all(1).mean())
-
-
-def test_half_is_the_cut_of_a_space_with_groups_too():
-    space = LabelSpace(tuple("abc"), groups=(Group("g", tuple("ab"), allow_none=True),))
-    decided = cut_at_half(space).decide(np.array([[0.6, 0.3, 0.5], [0.4, 0.3, 0.49]])).to_dense()
-    np.testing.assert_array_equal(decided, [[1, 0, 1], [0, 0, 0]])
 
 
 @pytest.mark.parametrize(

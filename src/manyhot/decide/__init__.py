@@ -17,7 +17,7 @@ from manyhot.decide.conformal import AbstainBand, Bands, Conformal
 from manyhot.decide.cuts import Cuts
 from manyhot.decide.expected_f import BestExpectedF, ExpectedF
 from manyhot.decide.goals import MCC, BalancedAccuracy, Cost, FBeta, Floor, Goal, Jaccard, as_goal
-from manyhot.decide.grouped import GroupArgmax, GroupChoice
+from manyhot.decide.grouped import GroupArgmax, GroupChoice, at_half
 from manyhot.decide.legal import BestLegalSet, Legal
 from manyhot.decide.macro_at_k import GainAtK, MacroAtK, macro_at_k
 from manyhot.decide.rule import Decision, GoalLike, Rule
@@ -95,6 +95,7 @@ __all__ = [
     "TopK",
     "TunedRows",
     "as_goal",
+    "at_half",
     "fit_rule",
     "macro_at_k",
     "read_rule",

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
-from manyhot.decide.cuts import by_name, from_names
+from manyhot.decide.cuts import Cuts, by_name, from_names
 from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData
 from manyhot.decide.scores import ScoreMatrix, absent_lowest
 from manyhot.decide.tuning import PerLabelCut
@@ -106,6 +106,14 @@ class GroupChoice(Decision):
         if inner is not None:
             inner = read_rule(inner, LabelSpace(space.independent))
         return cls(space, cuts, inner, tuned_on=tuned_on)
+
+
+def at_half(space: LabelSpace) -> Decision:
+    """The rule that nobody tuned: a label where its score is one half or more, the highest of a group."""
+    if not space.groups:
+        return Cuts(space, np.full(len(space), 0.5))
+    groups = {group.name: 0.5 if group.allow_none else -np.inf for group in space.groups}
+    return GroupChoice(space, groups, at_half(LabelSpace(space.independent)) if space.independent else None)
 
 
 def _chosen(scores: ScoreMatrix, cut: float) -> csr_array:

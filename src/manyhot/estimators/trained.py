@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from manyhot import _check
 from manyhot.data import stratify
-from manyhot.decide import Decision, Rule
+from manyhot.decide import Decision, Rule, at_half
 from manyhot.errors import InputError
 from manyhot.estimators.base import LabelClassifier
 from manyhot.estimators.folds import weights_and_rows
@@ -42,7 +42,7 @@ class ManyHotClassifier(LabelClassifier):
         preparation: "auto", or a name such as "tfidf" or "hashed".
         preparation_options: of the preparation.
         valid: share of the rows, stratified, that choose the best epoch and tune the cuts; 0 trains on all
-            rows for all epochs and cuts at one half.
+            rows for all epochs, cuts at one half and takes the highest label of an exclusive group.
         epochs: passes over the training rows; None is chosen for the inputs.
         batch_size: rows in a step; None is chosen for the inputs.
         learning_rate: at its highest; None is chosen for the inputs.
@@ -160,8 +160,8 @@ class ManyHotClassifier(LabelClassifier):
         return logits
 
     def _decide(self, X: Any) -> Targets:
-        scores = self.predict_proba(X)
-        return Targets.from_dense(scores > 0.5) if self.rule_ is None else self.rule_.decide(scores)
+        rule = at_half(self.form_.space) if self.rule_ is None else self.rule_
+        return rule.decide(self.predict_proba(X))
 
     def _inputs_and_targets(self, X: Any, y: Any) -> tuple[Any, Targets, LabelSpace]:
         targets, form = read_labels(y, self.space)

@@ -13,6 +13,7 @@ from manyhot.bundle import Origin, Predictor
 from manyhot.bundle.atomic import telling_disk_errors
 from manyhot.data import Table
 from manyhot.data.keys import row_keys
+from manyhot.decide import at_half
 from manyhot.errors import ManyhotError, ManyhotWarning, RunError, TrainingError
 from manyhot.labels import Targets
 from manyhot.metrics import Result, evaluate
@@ -29,7 +30,7 @@ from manyhot.runs.events import (
     RowsParted,
     RunWritten,
 )
-from manyhot.runs.learn import Learned, at_half, is_solved, learn
+from manyhot.runs.learn import Learned, is_solved, learn
 from manyhot.runs.memory import plan_memory, require_memory
 from manyhot.runs.parts import FRACTIONS, Parts, parts_of, require_rows
 from manyhot.runs.plan import TUNED_FOR, Plan, claim, read_plan, require_free

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from manyhot.data import Table, folds
-from manyhot.decide import Cuts, Decision, GroupChoice, rule_for
+from manyhot.decide import Decision, rule_for
 from manyhot.errors import TrainingError
-from manyhot.labels import LabelSpace, ScoreMatrix, Targets
+from manyhot.labels import ScoreMatrix, Targets
 from manyhot.losses import label_weights, losses_for
 from manyhot.losses.weighting import summary
 from manyhot.metrics import evaluate
@@ -188,14 +188,6 @@ def _learn_solved(table: Table, parts: Parts, recipe: Recipe, tell: Listener) ->
         how += f" and on {len(valid):,} validation rows"
     rule = _tuned(tuned, scores, recipe, how, tell)
     return Learned(model, solved.history, SOLVED_LOSS, solved.options, rule, how, tuned, scores)
-
-
-def at_half(space: LabelSpace) -> Decision:
-    """The rule that nobody tuned: a label where its score is one half or more, the highest of a group."""
-    if not space.groups:
-        return Cuts(space, np.full(len(space), 0.5))
-    groups = {group.name: 0.5 if group.allow_none else -np.inf for group in space.groups}
-    return GroupChoice(space, groups, at_half(LabelSpace(space.independent)) if space.independent else None)
 
 
 def _solved(rows: Table, recipe: Recipe, tell: Listener) -> tuple[Model, Solved]:

@@ -9,7 +9,7 @@ import torch
 
 from manyhot import decide, metrics
 from manyhot._typing import FloatArray
-from manyhot.decide import Cuts, Decision, GroupChoice
+from manyhot.decide import Decision
 from manyhot.errors import OptionError
 from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 from manyhot.models import KEPT, WIDE, BestScores, Model, Prepared
@@ -172,7 +172,7 @@ class Monitor:
 
     def _rule(self, scores: ScoreMatrix, targets: Targets) -> Decision:
         if self.cuts == "default":
-            return cut_at_half(self.space)
+            return decide.at_half(self.space)
         goal = self.name if _GOAL.fullmatch(self.name) else "f1_micro"
         return decide.rule_for(self.space, goal, kind="global").fit(scores, targets, space=self.space)
 
@@ -186,16 +186,3 @@ def _chosen(targets: Targets) -> str:
 
 def _has_many_cells(targets: Targets) -> bool:
     return targets.shape[0] * targets.shape[1] > ALWAYS_CELLS
-
-
-def cut_at_half(space: LabelSpace) -> Decision:
-    """What is decided before anything is tuned: 0.5, and the highest label of an exclusive group."""
-    if not space.groups:
-        return Cuts(space, np.full(len(space), 0.5))
-    alone = (
-        Cuts(LabelSpace(space.independent), np.full(len(space.independent), 0.5))
-        if space.independent
-        else None
-    )
-    groups = {group.name: 0.5 if group.allow_none else -np.inf for group in space.groups}
-    return GroupChoice(space, groups, alone)
