@@ -21,6 +21,7 @@ from manyhot.losses import (
     DecoupledSoftmax,
     Focal,
     Mixed,
+    Pointwise,
     RankNet,
     SoftF1,
     SoftTopK,
@@ -28,6 +29,7 @@ from manyhot.losses import (
     make_loss,
 )
 from manyhot.losses.base import arguments
+from manyhot.losses.rowwise import Rowwise
 
 ROWS, LABELS = 6, 5
 COUNTS = [30, 4, 1, 0, 90]
@@ -143,6 +145,23 @@ def test_where_nothing_can_be_looked_at_infinity_counts_as_a_large_number_and_na
     assert gradient.isfinite().all()
     logits[3] = torch.nan
     assert grad_and_value(loss)(logits, targets)[1].isnan()
+
+
+BY_TORCH = [
+    name for name, kind in LOSSES.items() if not (issubclass(kind, (Pointwise, Rowwise)) and kind.shows_nan)
+]
+
+
+@pytest.mark.parametrize("name", BY_TORCH)
+def test_infinity_counts_as_a_large_number_on_a_gpu_too_in_losses_that_torch_computes(name, monkeypatch):
+    monkeypatch.setattr("manyhot.losses.base.suits_triton", lambda _: True)
+    logits, targets = batch()
+    loss = called(build(name).eval())
+    logits[1], logits[2, 3] = torch.inf, -torch.inf
+    large = torch.where(logits.isinf(), 1e15 * logits.sign(), logits)
+    gradient, value = grad_and_value(loss)(logits, targets)
+    torch.testing.assert_close(value, value_and_gradient(loss, large, targets)[0])
+    assert gradient.isfinite().all()
 
 
 @pytest.mark.parametrize("engine", ["torch", "numba"])

@@ -81,6 +81,10 @@ class MultiLabelLoss(nn.Module, ABC):
     shows_nan: ClassVar[bool] = False
     """True for a loss whose cost is NaN if a known logit is; else the logits are looked at as well."""
 
+    by_triton: ClassVar[bool] = False
+    """True for a loss whose logits Triton's kernels read: they take infinite ones as they are, as a pass that
+    bounds them would double the time."""
+
     epoch: int
     pos_weight: Tensor | float | None
     label_weight: Tensor | float | None
@@ -135,7 +139,8 @@ class MultiLabelLoss(nn.Module, ABC):
             ShapeError: shapes that do not fit each other.
 
         Inside of torch.compile and torch.func no number can be looked at, and on a GPU that would wait for it
-        in every step: there NaN makes the cost NaN. Triton's kernels take also infinite logits as they are.
+        in every step: there NaN makes the cost NaN. Triton's kernels of pointwise and row-wise losses take
+        infinite logits as they are.
         """
         outputs, logits = self.outputs(logits), door.check_logits(self.joined(logits), self.width, self.names)
         watch = self._watch if plain(logits) else None
@@ -176,7 +181,7 @@ class MultiLabelLoss(nn.Module, ABC):
 
     def _unseen(self, logits: Tensor, cells: Cells) -> Tensor:
         """The cost where no number can be looked at, or to look would wait for the device in every step."""
-        if not suits_triton(logits):
+        if not (self.by_triton and self.shows_nan and suits_triton(logits)):
             logits = bounded(logits)
         cost = self._by_positives(self.evaluate(logits, self.prepare(logits, cells)), cells)
         if self.shows_nan:

@@ -24,6 +24,7 @@ class Pointwise(MultiLabelLoss):
     """
 
     shows_nan = True
+    by_triton = True
 
     positive: ClassVar[Formula]
     negative: ClassVar[Formula]

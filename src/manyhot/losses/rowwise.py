@@ -78,6 +78,7 @@ class Rowwise(RowCosts):
     """
 
     shows_nan = True
+    by_triton = True
 
     row: ClassVar[Callable[..., tuple[Any, tuple[Any, ...]]]]
 
