@@ -72,9 +72,13 @@ def test_first_labels_are_those_of_a_stable_sort(k):
         assert sorted(expected) == np.flatnonzero(picked).tolist()
 
 
-def test_first_labels_of_sparse_scores_are_stored_ones():
-    scores = csr_array(np.array([[0, 0.2, 0.9], [0, 0, 0], [0.1, 0.1, 0.1]]))
-    assert first_labels(scores, None, 2).toarray().tolist() == [[0, 1, 1], [0, 0, 0], [1, 1, 0]]
+def test_absent_labels_of_sparse_scores_come_after_stored_ones_from_the_left():
+    scores = csr_array(np.array([[0, 0.2, 0.9, 0], [0, 0, 0, 0], [0.1, 0.1, 0.1, 0], [0, -0.3, 0, 0]]))
+    chosen = first_labels(scores, None, 2).toarray().tolist()
+    assert chosen == [[0, 1, 1, 0], [1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]]
+    unknown = csr_array(np.array([[0, 0, 1, 0], [1, 0, 1, 0], [0, 0, 0, 0], [1, 1, 1, 0]], bool))
+    chosen = first_labels(scores, unknown, 2).toarray().tolist()
+    assert chosen == [[1, 1, 0, 0], [0, 1, 0, 1], [1, 1, 0, 0], [0, 0, 0, 1]]
 
 
 def test_best_sums_take_the_largest_first():

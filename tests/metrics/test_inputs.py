@@ -182,6 +182,15 @@ def test_any_k_and_any_beta_can_be_asked_for():
         find_metric("p@0")
 
 
+def test_the_first_labels_are_the_same_of_dense_and_sparse_scores():
+    scores = np.array([[0.9, 0, 0, 0], [0, 0, 0.8, 0]])
+    targets = np.array([[1, 1, 0, 0], [0, 0, 0, 1]])
+    # first two: labels 0 and 1, then 2 and 0; by label F1 is 2/3, 1, 0 and 0
+    for form in (scores, csr_array(scores)):
+        result = evaluate(targets, form, metrics=["f1_macro@2", "p@2"])
+        assert dict(result) == pytest.approx({"f1_macro@2": 5 / 12, "p@2": 5 / 12})
+
+
 SPACE = LabelSpace(["a", "b", "c"])
 ROWS, GUESSES = [["a"], ["b", "c"], []], [["a", "c"], ["b"], []]
 

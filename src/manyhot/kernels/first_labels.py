@@ -13,7 +13,7 @@ def first_labels(scores: Any, unknown: Sparse | None, k: int) -> csr_array:
     """Pattern of the k highest known cells of each row; of equal scores the label further left wins.
 
     Args:
-        scores: dense (rows, labels), or CSR with sorted columns, of which only stored cells are chosen.
+        scores: dense (rows, labels), or CSR with sorted columns; absent cells tie below all stored ones.
         unknown: cells that are passed over.
         k: >= 1.
     """
@@ -27,6 +27,8 @@ def first_labels(scores: Any, unknown: Sparse | None, k: int) -> csr_array:
     k = min(k, labels)
     chosen, sizes = np.empty((rows, k), np.int32), np.empty(rows, np.int64)
     _first_labels(*stored, *hidden, k, chosen, sizes)
+    if issparse(scores):
+        _fill_up(*stored[1:], *hidden, labels, chosen, sizes)
     kept = chosen[np.arange(k) < sizes[:, None]]
     starts = np.concatenate([[0], np.cumsum(sizes)])
     pattern = csr_array((np.ones(len(kept), np.float32), kept, starts), shape=(rows, labels))
@@ -58,3 +60,21 @@ def _first_labels(scores, starts, columns, unknown_starts, unknown_labels, k, ch
             chosen[row, at] = label
             size = min(size + 1, k)
         sizes[row] = size
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _fill_up(starts, columns, unknown_starts, unknown_labels, labels, chosen, sizes):
+    for row in range(len(starts) - 1):
+        place, u = starts[row], unknown_starts[row]
+        for label in range(labels):
+            if sizes[row] == chosen.shape[1]:
+                break
+            if place < starts[row + 1] and columns[place] == label:
+                place += 1
+                continue
+            while u < unknown_starts[row + 1] and unknown_labels[u] < label:
+                u += 1
+            if u < unknown_starts[row + 1] and unknown_labels[u] == label:
+                continue
+            chosen[row, sizes[row]] = label
+            sizes[row] += 1
