@@ -166,6 +166,13 @@ def test_levels_follow_the_hierarchy(result):
     assert sizes == {"level 0": 2, "level 1": 2, "level 2": 1}
 
 
+def test_without_slices_only_the_parts_that_were_named_are_evaluated():
+    options = {"space": SPACE, "train": TARGETS, "slices": False}
+    assert evaluate(TARGETS, SCORES, **options).slices == []
+    result = evaluate(TARGETS, SCORES, by={"site": np.repeat(["north", "south"], 30)}, **options)
+    assert [part.name for part in result.slices] == ["north", "south"]
+
+
 def test_unseen_combinations_and_groups_are_evaluated_by_themselves():
     train = TARGETS[:20]
     seen = np.array([any((row == other).all() for other in train) for row in TARGETS])

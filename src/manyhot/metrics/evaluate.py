@@ -88,7 +88,8 @@ def evaluate(
             level).
         slices: evaluate parts by themselves, as far as they are known: head, torso and tail labels and
             seen and unseen label combinations (needs `train`), levels of the space's hierarchy.
-        by: name -> (rows,) values; each value's rows are evaluated by themselves, as in {"site": sites}.
+        by: name -> (rows,) values; each value's rows are evaluated by themselves, as in {"site": sites},
+            also without `slices`.
         space: names the labels in tables and messages; the columns of DataFrames are found by its names.
             Without one, DataFrames and sets that a rule decided meet by the names of their own columns.
         train: targets (or `Training` counts) of the training rows: the baseline's shares, and the
@@ -144,7 +145,7 @@ def evaluate(
         given.costs = read_costs(costs, truth.width)
         if nothing is not None:
             nothing.costs = given.costs
-    parts = _parts(truth, space, train if slices else None, by or {})
+    parts = _parts(truth, space if slices else None, train if slices else None, by or {})
     words = _baseline_words(baseline, train is not None)
     return _result((given, nothing), wanted, _plan(intervals), parts, _names(space, truth), words)
 
