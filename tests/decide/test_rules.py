@@ -289,7 +289,7 @@ def test_a_large_set_of_rows_is_remembered_by_a_sketch():
 
 def test_row_ids_must_match_the_rows():
     scores, truth = data()
-    with pytest.raises(InputError, match="expected 60 row ids, got 2"):
+    with pytest.raises(ShapeError, match="expected an id for each of 60 rows, got 2"):
         fit_rule("global", scores, truth, rows=["a", "b"])
 
 

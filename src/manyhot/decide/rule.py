@@ -13,7 +13,7 @@ from manyhot.decide.scores import ScoreMatrix, as_scores
 from manyhot.errors import InputError, OptionError
 from manyhot.labels import LabelSpace, Provenance, RowMarks, Targets, TunedRows, as_targets
 from manyhot.labels.column_names import numbered, shared_names
-from manyhot.labels.tuned_rows import Hashes, hashed_ids, ids_of, refuse_tuned_ids
+from manyhot.labels.tuned_rows import Hashes, ids_for, ids_of, refuse_tuned_ids
 from manyhot.metrics.inputs import read_weight
 
 # One goal for all labels, or one for some of them by name and "*" for the rest.
@@ -169,7 +169,7 @@ class TuningData:
             raise InputError(
                 f"expected targets for the {matrix.shape[0]} rows of the scores, got {len(values)}"
             )
-        ids = ids_of(scores, targets) if rows is None else _ids(rows, matrix.shape[0])
+        ids = ids_of(scores, targets) if rows is None else ids_for(rows, matrix.shape[0])
         weight = None if row_weight is None else read_weight(row_weight, matrix.shape[0])
         if weight is not None and not weight.all():
             kept = np.flatnonzero(weight)
@@ -186,13 +186,6 @@ def marks_of(scores: ScoreMatrix, ids: Hashes | None) -> RowMarks:
     from manyhot.kernels.row_digests import row_digests
 
     return RowMarks(row_digests(scores), ids)
-
-
-def _ids(rows: Iterable[Any], count: int) -> Hashes:
-    ids = hashed_ids(rows)
-    if len(ids) != count:
-        raise InputError(f"expected {count} row ids, got {len(ids)}")
-    return ids
 
 
 def single_goal(goal: GoalLike) -> Goal:

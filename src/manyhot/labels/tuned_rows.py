@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtrc
 
 from manyhot._check import one_of
-from manyhot.errors import InputError
+from manyhot.errors import InputError, ShapeError
 from manyhot.labels import formats
 
 Hashes = NDArray[np.uint64]
@@ -187,6 +187,18 @@ def hashed_ids(rows: Iterable[Any]) -> Hashes:
     values = formats.array_of(rows).tolist() if hasattr(rows, "tolist") else rows
     digests = (hashlib.blake2b(_text(row).encode(), digest_size=8).digest() for row in values)
     return np.frombuffer(b"".join(digests), "<u8")
+
+
+def ids_for(rows: Iterable[Any], count: int) -> Hashes:
+    """Hashes of the ids that were given for so many rows.
+
+    Raises:
+        ShapeError: another number of ids.
+    """
+    ids = hashed_ids(rows)
+    if len(ids) != count:
+        raise ShapeError(f"expected an id for each of {count} rows, got {len(ids)}")
+    return ids
 
 
 def _sequence(digests: Hashes) -> str:

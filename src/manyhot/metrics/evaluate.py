@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from manyhot.errors import OptionError, ShapeError
 from manyhot.labels import LabelSpace, Targets
 from manyhot.labels.column_names import shared_names
-from manyhot.labels.tuned_rows import TunedRowsUse, hashed_ids, ids_of
+from manyhot.labels.tuned_rows import TunedRowsUse, ids_for, ids_of
 from manyhot.metrics.average import Average
 from manyhot.metrics.baseline import LearnedNothing, Training
 from manyhot.metrics.inputs import (
@@ -131,7 +131,7 @@ def evaluate(
     refuse_binary(read, binary_scores)
     chosen = None if decisions is None else read_decisions(decisions, truth.shape, space)
     if chosen is not None:
-        ids = ids_of(scores, targets) if rows is None else _ids(rows, len(truth))
+        ids = ids_of(scores, targets) if rows is None else ids_for(rows, len(truth))
         refuse_tuned_decisions(chosen, ids, tuned_rows)
     weight = read_weight(row_weight, len(truth))
     train = train if train is None or isinstance(train, Training) else read_targets(train, space=space)
@@ -180,13 +180,6 @@ def _result(
         replicates={} if drawn is None else drawn.values,
         draws_of="" if plan is None else plan.fingerprint(given.targets, given.weight),
     )
-
-
-def _ids(rows: Iterable[Any], count: int) -> Any:
-    ids = hashed_ids(rows)
-    if len(ids) != count:
-        raise ShapeError(f"expected an id for each of {count} rows, got {len(ids)}")
-    return ids
 
 
 def _values(averages: dict[str, Average]) -> dict[str, float]:
