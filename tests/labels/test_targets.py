@@ -202,6 +202,11 @@ def test_two_widths_are_a_shape_error() -> None:
 # ---------------------------------------------------------------- changes
 
 
+def test_hard_targets_harden_to_themselves() -> None:
+    hard = Targets.from_dense(np.array([[1, 0, NAN]]))
+    assert hard.harden() is hard
+
+
 def test_harden_keeps_unknown_and_drops_small_shares() -> None:
     np.testing.assert_array_equal(TERNARY.harden().to_dense(), [[1, 0, NAN], [0, 0, 1], [0, 0, 0]])
     np.testing.assert_array_equal(TERNARY.harden(0.25).to_dense(), [[1, 0, NAN], [0, 1, 1], [0, 0, 0]])

@@ -76,7 +76,7 @@ def weighed_points(
     Equal score rows share a fold: so a row that is there twice is as good as one of weight 2.
     The one cut is the best of those that labels are compared at, the quantiles of all positives' scores.
     """
-    targets = targets.harden(0.5) if targets.is_soft else targets
+    targets = targets.harden()
     grid = common_grid(scores, targets, row_weight)
     rows, fold = _fold_of_rows(scores)
     folds: list[Fold] = [

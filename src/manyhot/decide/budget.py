@@ -64,7 +64,7 @@ class ReviewBudget:
         if goal is not None:
             raise OptionError(f"ReviewBudget maximises recall within its budget, got the goal {goal!r}")
         data = TuningData.of(scores, targets, space, rows, row_weight)
-        hard = data.targets.harden(0.5) if data.targets.is_soft else data.targets
+        hard = data.targets.harden()
         whole = len(hard) if data.weight is None else float(data.weight.sum())
         best = _most_labels if self.per == "labels" else _most_rows
         cuts = best(data.scores, hard.assume_negative(), data.weight, self.share * whole * (1 + EDGE))

@@ -193,7 +193,7 @@ def _lowest_true(scores: ScoreMatrix, targets: Targets) -> NDArray[np.float64]:
     """The lowest score among the true labels of each row; +inf of a row without any, -inf of absent ones."""
     from manyhot.kernels.pooled import cell_values
 
-    targets = targets.harden(0.5) if targets.is_soft else targets
+    targets = targets.harden()
     lowest = np.full(len(targets), np.inf)
     values, found = cell_values(scores, targets.positives)
     np.minimum.at(lowest, row_numbers(targets.positives), np.where(found, values, -np.inf))
@@ -216,7 +216,7 @@ class _Truth:
 
 
 def _by_truth(data: TuningData) -> Iterator[_Truth]:
-    targets = data.targets.harden(0.5) if data.targets.is_soft else data.targets
+    targets = data.targets.harden()
     positives, known = label_masses(targets, data.weight)
     for j, (values, truth, mass) in enumerate(known_cells(data.scores, targets, data.weight)):
         true, false = truth == 1, truth == 0

@@ -30,7 +30,7 @@ def best_global_cut(scores: ScoreMatrix, targets: Targets, goal: Goal, weight: R
 
     Floors and costs are taken over all cells together. Of equal cuts the one that assigns least.
     """
-    targets = targets.harden(0.5) if targets.is_soft else targets
+    targets = targets.harden()
     candidates = np.unique(positive_scores(scores, targets)[0])
     if not len(candidates):
         return np.inf
@@ -66,7 +66,7 @@ def global_interval(
 
     Source: Hanley and MacGibbon, Computer Methods and Programs in Biomedicine 83(1), 2006.
     """
-    targets = targets.harden(0.5) if targets.is_soft else targets
+    targets = targets.harden()
     candidates, mass = positive_scores(scores, targets, weight)
     if not len(candidates):
         return cut, cut

@@ -132,7 +132,7 @@ def _chosen(scores: ScoreMatrix, cut: float) -> csr_array:
 def _none_cut(data: TuningData, group: Group) -> float:
     """The cut on the highest score with the most rows right: the right label above it, "none" below it."""
     columns = data.space.columns(group.labels)
-    hard = data.targets.harden(0.5) if data.targets.is_soft else data.targets
+    hard = data.targets.harden()
     truth = data.space.group_classes(hard, group)
     told = truth >= 0
     if not told.any():

@@ -132,8 +132,7 @@ def operating_points(
         raise ShapeError(
             f"expected equal shapes (rows, labels), got scores {scores.shape}, targets {targets.shape}"
         )
-    if targets.is_soft:
-        targets = targets.harden(0.5)
+    targets = targets.harden()
     extra = NONE if grid is None else grid
     parts = [_label_points(label, extra) for label in sorted_labels(scores, targets, weight)]
     sizes = np.array([len(part[0]) for part in parts], np.int64)
@@ -159,7 +158,7 @@ def positive_scores(
     """The finite scores of all positives (of soft targets: at least 0.5), in no order, and their weights."""
     from manyhot.kernels.pooled import cell_values
 
-    cells = targets.harden(0.5).positives if targets.is_soft else targets.positives
+    cells = targets.harden().positives
     values, found = cell_values(scores, cells)
     kept = found & (values > -np.inf)
     return values[kept], None if weight is None else np.repeat(weight, np.diff(cells.indptr))[kept]

@@ -30,7 +30,7 @@ def best_sample_cuts(
 
     Every label is sorted once; the sorted cells take up to twice the memory of the scores.
     """
-    targets = targets.harden(0.5) if targets.is_soft else targets
+    targets = targets.harden()
     shared = best_global_cut(scores, targets, goal, weight)
     ladders = list(ladders_of(scores, targets))
     start = [ladder.reaching(shared) for ladder in ladders]

@@ -184,7 +184,7 @@ def ranked(scores: ScoreMatrix, k: int) -> tuple[NDArray[np.int64], NDArray[np.f
 
 def _best_k(data: TuningData, floor: float, goal: Goal) -> int:
     """The k with the highest figure; of equals the smallest."""
-    targets = data.targets.harden(0.5) if data.targets.is_soft else data.targets
+    targets = data.targets.harden()
     weight = np.ones(len(targets)) if data.weight is None else data.weight
     columns, values = ranked(data.scores, min(LARGEST, targets.width))
     cells = np.arange(len(targets))[:, None] * targets.width + columns

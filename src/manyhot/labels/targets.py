@@ -198,7 +198,9 @@ class Targets:
         return marked
 
     def harden(self, cut: float = 0.5) -> "Targets":
-        """Soft values made 0/1: positive where value >= cut. Unknown cells stay unknown."""
+        """Soft values made 0/1: positive where value >= cut, itself if hard. Unknown cells stay unknown."""
+        if not self.is_soft:
+            return self
         kept = _sparse.masked(self._positives, self._positives.data >= cut)
         hard = Targets._of((_sparse.compressed(kept.indices, kept.indptr, self.width), self._unknown))
         return hard.decided_by(self._provenance)
