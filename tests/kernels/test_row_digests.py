@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from manyhot.kernels import row_digests as module
-from manyhot.kernels.row_digests import row_digests
+from manyhot.kernels.row_digests import mixed, row_digests
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(size=(5000, 6)).astype(np.float32)
@@ -46,3 +46,9 @@ def test_cells_that_csr_may_leave_out_count_nothing():
     stored = csr_array((np.array([0.5]), np.array([0]), np.array([0, 1])), shape=(1, 2))
     assert set(row_digests(lowest)) == set(row_digests(stored))
     assert row_digests(np.zeros((2, 0))).tolist() == [0, 0]
+
+
+def test_the_mix_is_that_of_splitmix64():
+    state = np.uint64(0x9E3779B97F4A7C15) * np.arange(1, 4, dtype=np.uint64)
+    # the first outputs of the published generator, whose state grows by a constant, from the seed 0
+    assert mixed(state).tolist() == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]

@@ -16,6 +16,7 @@ from scipy import sparse
 from manyhot.data.images import UNREADABLE, Images, Pixels
 from manyhot.data.inputs import Inputs, SparseColumns, Texts
 from manyhot.data.table import Table
+from manyhot.kernels.row_digests import mixed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +33,7 @@ def row_keys(table: Table, columns: Sequence[str] | None = None) -> Keys:
         table: the rows.
         columns: the input columns that count; all by default.
     """
-    return _mixed(input_keys(table.inputs, columns)) + label_keys(table)
+    return mixed(input_keys(table.inputs, columns)) + label_keys(table)
 
 
 def input_keys(inputs: Inputs, columns: Sequence[str] | None = None) -> Keys:
@@ -63,7 +64,7 @@ def _of_column(column: "pl.Series", seed: np.uint64) -> Keys:
     if not (column.dtype.is_numeric() or str(column.dtype) in ("Boolean", "Null")):
         texts = column.cast(str)
         bits = np.where(texts.is_null().to_numpy(), MISSING, _hashes(texts.fill_null("").to_list()))
-        return _mixed(bits ^ seed)
+        return mixed(bits ^ seed)
     return _of_numbers(column.cast(float).fill_null(float("nan")).to_numpy(), seed)
 
 
@@ -78,7 +79,7 @@ def _of_numbers(values: NDArray[np.float64], seed: Any) -> Keys:
     with np.errstate(over="ignore"):
         bits = np.where(whole, values, values.astype(np.float32)).view(np.uint64)
     bits = np.where(np.isnan(values), MISSING, bits)
-    return np.where(values == 0, np.uint64(0), _mixed(bits ^ seed))
+    return np.where(values == 0, np.uint64(0), mixed(bits ^ seed))
 
 
 def _of_image(images: Images, row: int) -> int:
@@ -104,13 +105,3 @@ def _hashes(texts: Iterable[str]) -> Keys:
 
 def _hash(data: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
-
-
-def _mixed(bits: Any) -> Any:
-    """Every bit of the result depends on every bit that came in.
-
-    Source: the finalizer of SplitMix64, Steele, Lea and Flood, OOPSLA 2014.
-    """
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))

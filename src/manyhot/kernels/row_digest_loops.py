@@ -3,9 +3,9 @@
 import numpy as np
 from numba import njit
 
-from manyhot.kernels.row_digests import LOWEST, WITHOUT_SIGN, mixed
+from manyhot.kernels.row_digests import LOWEST, WITHOUT_SIGN, mixed, word_of
 
-_mixed = njit(nogil=True, error_model="numpy")(mixed)
+_mixed, _word_of = (njit(nogil=True, error_model="numpy")(each) for each in (mixed, word_of))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -16,7 +16,7 @@ def digest_dense(first, last, bits, digests):
         for column in range(bits.shape[1]):
             cell = bits[row, column]
             if cell & WITHOUT_SIGN and cell != LOWEST:
-                digest += _mixed(column, cell)
+                digest += _mixed(_word_of(column, cell))
         digests[row] = digest
 
 
@@ -28,5 +28,5 @@ def digest_stored(first, last, bits, columns, starts, digests):
         for place in range(starts[row], starts[row + 1]):
             cell = bits[place]
             if cell & WITHOUT_SIGN and cell != LOWEST:
-                digest += _mixed(columns[place], cell)
+                digest += _mixed(_word_of(columns[place], cell))
         digests[row] = digest

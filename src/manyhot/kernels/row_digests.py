@@ -3,9 +3,6 @@
 Every cell but those of 0 and minus infinity, which may be absent from CSR, adds a mix of its column and its
 float32 bits; sums need no order. Few cells are done in NumPy, so that a command that labels a few rows need
 not load a compiler.
-
-Source:
-    The mix is the finaliser of SplitMix64: Steele, Lea, Flood, OOPSLA 2014.
 """
 
 from typing import Any
@@ -41,10 +38,18 @@ def row_digests(scores: Any) -> NDArray[np.uint64]:
     return digests
 
 
-def mixed(column: Any, bits: Any) -> Any:
-    """What a cell adds to the digest of its row: NumPy arrays of any shape, or numbers in compiled code."""
+def word_of(column: Any, bits: Any) -> Any:
+    """A cell as one word, whose mix it adds to the digest of its row; arrays, or numbers in compiled code."""
     word = (np.uint64(column + 1) << np.uint64(32)) ^ np.uint64(bits)
-    word = word * np.uint64(0x9E3779B97F4A7C15)
+    return word * np.uint64(0x9E3779B97F4A7C15)
+
+
+def mixed(word: Any) -> Any:
+    """A word (uint64) of which every bit depends on every bit that came in; arrays or numbers as before.
+
+    Source:
+        The finaliser of SplitMix64: Steele, Lea, Flood, OOPSLA 2014.
+    """
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return word ^ (word >> np.uint64(31))
@@ -59,4 +64,4 @@ def _digest_few(scores: Any, digests: NDArray[np.uint64]) -> None:
     bits = _bits(scores.data)
     counts = (bits & WITHOUT_SIGN != 0) & (bits != LOWEST)
     row = np.repeat(np.arange(len(digests)), np.diff(scores.indptr))
-    np.add.at(digests, row[counts], mixed(scores.indices[counts], bits[counts]))
+    np.add.at(digests, row[counts], mixed(word_of(scores.indices[counts], bits[counts])))
