@@ -13,7 +13,7 @@ from manyhot.decide.folds import Fold, FoldedPoints
 from manyhot.decide.goals import FBeta, Goal
 from manyhot.decide.points import OperatingPoints, label_masses, lie_on
 from manyhot.decide.scores import RowWeight, ScoreMatrix, row_numbers
-from manyhot.decide.shrinkage import TOLERANCE, Counts, common_grid, shrunk_counts
+from manyhot.decide.shrinkage import Counts, common_grid, shrunk_counts
 from manyhot.labels import Targets
 
 # Not up to 1: the last tenth buys next to no micro figure, and gives rare labels up altogether.
@@ -67,7 +67,12 @@ def balanced_points(
 
 
 def weighed_points(
-    scores: ScoreMatrix, targets: Targets, goal: Goal, strength: float, row_weight: RowWeight = None
+    scores: ScoreMatrix,
+    targets: Targets,
+    goal: Goal,
+    strength: float,
+    tolerance: float,
+    row_weight: RowWeight = None,
 ) -> tuple[OperatingPoints, Counts, float]:
     """The operating points of all rows, the counts to choose among them by, and the least weight that holds.
 
@@ -75,6 +80,14 @@ def weighed_points(
     the one of `WEIGHTS` with the highest micro figure where none is, and 0 with too few rows to hold any out.
     Equal score rows share a fold: so a row that is there twice is as good as one of weight 2.
     The one cut is the best of those that labels are compared at, the quantiles of all positives' scores.
+
+    Args:
+        scores: (rows, labels).
+        targets: of the same shape.
+        goal: macro F-beta or Jaccard.
+        strength: of the shrinkage, see `shrunk_counts`.
+        tolerance: that the cuts will be chosen with, see `balanced_points`.
+        row_weight: (rows,).
     """
     targets = targets.harden()
     grid = common_grid(scores, targets, row_weight)
@@ -83,7 +96,6 @@ def weighed_points(
         (scores[index], targets.rows(index), None if row_weight is None else row_weight[index])
         for index in (np.flatnonzero(fold == k) for k in range(FOLDS))
     ]
-    tolerance = TOLERANCE if strength else 0.0
     folded = FoldedPoints.of(folds, grid)
     points = folded.without()
     counts = shrunk_counts(points, grid, strength)

@@ -66,16 +66,16 @@ class GlobalCut:
 class PerLabelCut:
     """A cut for each label, by an exact sweep.
 
-    Micro and samples goals are optimised over all labels jointly: micro ones exactly, samples ones by ascent
-    from several starts (see `samples` for how far that is from the best). Rare labels lean on labels of
-    similar frequency, and for a macro goal the cuts are held from costing micro-F: with `strength=0,
-    balance=0` each label's cut is the best on these rows and nothing else, which overfits rare labels.
+    Micro and samples goals are optimised over all labels jointly, samples ones by ascent from several starts
+    (see `samples` for how far that is from the best). Rare labels lean on labels of similar frequency, of
+    cuts as good but for noise the middle one is taken, and for a macro goal the cuts are held from costing
+    micro-F. With `strength=0, balance=0` there is nothing of this: the cuts are the exact best on these rows,
+    for a micro goal all together, which overfits rare labels.
 
     Args:
         goal: a goal or its name, or a mapping from label names (and "*" for the rest) to goals.
-        strength: of the shrinkage, in pseudo-positives (see `shrinkage`); 0 is none, and the best cut on
-            these rows, where else the middle one of those as good but for noise is taken. Floors and samples
-            goals are not shrunk.
+        strength: of the shrinkage, in pseudo-positives (see `shrinkage`); 0 is none, and no middle cuts
+            either. Floors and samples goals have neither, costs are shrunk but have no middle cuts.
         balance: weight of the micro figure beside a macro F-beta or Jaccard goal, in [0, 1]; "auto" takes the
             least with which micro-F, cross-validated on these rows, is not below that of the one best cut.
         replicates: bootstrap replicates for the 90 % interval of each cut; 0 is no intervals. Samples goals
@@ -128,14 +128,15 @@ class PerLabelCut:
         """Cuts and their intervals for labels that share a goal."""
         if goal.average == "samples":
             return best_sample_cuts(scores, targets, goal, row_weight), np.nan
+        tolerance = TOLERANCE if self.strength and not isinstance(goal, (Cost, Floor)) else 0.0
         if isinstance(self.balance, str) and _has_micro_twin(goal):
-            points, counts, weight = weighed_points(scores, targets, goal, self.strength, row_weight)
+            points, counts, weight = weighed_points(
+                scores, targets, goal, self.strength, tolerance, row_weight
+            )
         else:
             strength = 0 if isinstance(goal, Floor) else self.strength
             points, counts = shrunk_points(scores, targets, strength, row_weight)
             weight = self._weight(goal)
-
-        tolerance = TOLERANCE if self.strength and not isinstance(goal, (Cost, Floor)) else 0.0
 
         def choose(points: OperatingPoints, counts: Counts) -> NDArray[np.int64]:
             if weight is not None:
