@@ -5,7 +5,8 @@ from numba import njit
 
 from manyhot.kernels.row_digests import LOWEST, WITHOUT_SIGN, mixed, word_of
 
-_mixed, _word_of = (njit(nogil=True, error_model="numpy")(each) for each in (mixed, word_of))
+_mixed = njit(nogil=True, error_model="numpy")(mixed)
+_word_of = njit(nogil=True, error_model="numpy")(word_of)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
