@@ -18,11 +18,10 @@ from manyhot.kernels.both_ways import Ways
 from manyhot.kernels.cells import SparseCells
 from manyhot.kernels.memory import room_like
 from manyhot.kernels.numba_engine import integers
-from manyhot.kernels.numba_source import SEEN, SIZE, load
+from manyhot.kernels.numba_source import CHUNK, NEAR, SEEN, SIZE, hide, load
 from manyhot.kernels.pool import over_rows
 from manyhot.kernels.reduction import scale_of
 
-NEAR = 60.0  # of a logit over its temperature: its exponential is far from the ends of float32
 GROUP = 64  # rows whose exponentials are added up in single precision, by label
 
 Array = NDArray[Any]
@@ -155,7 +154,8 @@ def _reals(tensor: Tensor | None, size: int) -> Array:
 
 @cache
 def _kernels(kind: str) -> Any:
-    return load("\n\n".join([SIZE, SEEN, SOURCE]), kind)
+    source = SOURCE.format(group=GROUP, chunk=CHUNK, hide=hide(16))
+    return load("\n\n".join([SIZE, SEEN, source]), kind)
 
 
 SOURCE = """
@@ -175,17 +175,7 @@ def add_up(z, out, starts, labels, hidden_starts, hidden_labels, row_weight, dow
             for c in range(0, width, {chunk}):
                 given = line[c : c + {chunk}]
                 last = c + given.shape[0]
-                own, w, by_label = out_line[c:last], down[c:last], of_labels[c:last]
-                if hiding:
-                    for j in range({chunk}):
-                        mask[j] = -1
-                    hiding = False
-                while k < starts[i + 1] and labels[k] < last:
-                    mask[labels[k] - c], hiding = 0, True
-                    k += 1
-                while h < hidden_starts[i + 1] and hidden_labels[h] < last:
-                    mask[hidden_labels[h] - c], hiding = 0, True
-                    h += 1
+                own, w, by_label = out_line[c:last], down[c:last], of_labels[c:last]{hide}
                 summed = real(0)
                 for j in range(own.shape[0]):
                     largest = max(largest, size(of_bits(bits(given[j]) & mask[j])))
@@ -208,4 +198,4 @@ def scale(out, by_row, by_label):
         own, other = by_label[0], by_label[1]
         for j in range(line.shape[0]):
             line[j] *= row * own[j] + weight * other[j]
-""".replace("{group}", str(GROUP)).replace("{chunk}", "512")
+"""

@@ -16,7 +16,8 @@ from manyhot.kernels.curves import Curves
 from manyhot.kernels.dense_scan import compressed
 from manyhot.kernels.formula import Formula
 from manyhot.kernels.memory import room_like
-from manyhot.kernels.numba_pointwise import CHUNK, constants, kernel_module, rows_of_run
+from manyhot.kernels.numba_pointwise import constants, kernel_module, rows_of_run
+from manyhot.kernels.numba_source import CHUNK
 from manyhot.kernels.pointwise_source import Kind, Variant, constants_of, named_formulas, variant_of
 from manyhot.kernels.pool import ROW_GROUP, over_rows
 from manyhot.kernels.reduction import scale_of

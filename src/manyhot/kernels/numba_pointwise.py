@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from manyhot.kernels.formula import Formula
-from manyhot.kernels.numba_source import SIZE, load
+from manyhot.kernels.numba_source import CHUNK, SIZE, load
 from manyhot.kernels.pointwise_source import Kind, Variant, cell_functions
 from manyhot.kernels.pool import ROW_GROUP
 from manyhot.kernels.source import definitions
 
-CHUNK = 512  # cells whose float32 sum is added to a float64 sum, and for which there is a mask
 RUN = 8192  # cells of a run of rows; its last chunk is a small part of it
 
 

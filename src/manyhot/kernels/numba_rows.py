@@ -19,14 +19,12 @@ from torch import Tensor
 from manyhot.kernels.cells import SparseCells
 from manyhot.kernels.memory import room_like
 from manyhot.kernels.numba_engine import integers
-from manyhot.kernels.numba_source import SEEN, SIZE, load
+from manyhot.kernels.numba_source import CHUNK, NEAR, SEEN, SIZE, hide, load
 from manyhot.kernels.pool import over_rows
 from manyhot.kernels.reduction import scale_of
 from manyhot.kernels.row_sums import LINEAR, LOGARITHMIC, ROW_SUMS, WIDE, RowReading
 from manyhot.kernels.source import definitions
 
-CHUNK = 512  # cells whose exponentials are less the same number
-NEAR = 60.0  # logits whose exponentials are far from the ends of float32
 DIFFERENTIABLE = (*LOGARITHMIC, *LINEAR)
 Array = NDArray[Any]
 
@@ -140,8 +138,9 @@ def _source(variant: RowVariant) -> str:
     return KERNEL.format(
         given="".join(f", c_{name}" for name in variant.names if name not in ROW_SUMS),
         chunk=CHUNK,
+        hide=hide(12),
         weigh="w[j] * " if variant.down else "",
-        weights="\n            w = down[c : c + out.shape[0]]" if variant.down else "",
+        weights="\n            w = down[c:last]" if variant.down else "",
         weighing=" if w[j] > real(0) else lowest" if variant.down else "",
         below="min(x - shift, real(0))" if variant.down else "(x - shift)",
         near=NEAR,
@@ -241,17 +240,8 @@ def kernel(z, slopes, starts, hidden_starts, factors, costs, labels, values, hid
         for p in range(chunks):
             c = p * {chunk}
             out = out_line[c : c + {chunk}]
-            given = line[c : c + out.shape[0]]{weights}
-            if hiding:
-                for j in range({chunk}):
-                    mask[j] = -1
-                hiding = False
-            while k < starts[i + 1] and labels[k] < c + out.shape[0]:
-                mask[labels[k] - c], hiding = 0, True
-                k += 1
-            while h < hidden_starts[i + 1] and hidden_labels[h] < c + out.shape[0]:
-                mask[hidden_labels[h] - c], hiding = 0, True
-                h += 1
+            last = c + out.shape[0]
+            given = line[c:last]{weights}{hide}
             size_here, summed, shift = sign_bit, real(0), real(0)
             for j in range(out.shape[0]):
                 size_here = max(size_here, size(of_bits(bits(given[j]) & mask[j])))

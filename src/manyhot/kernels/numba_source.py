@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from textwrap import indent
 from types import ModuleType
 
 import numba
@@ -44,6 +45,32 @@ def seen(x, mask):
     return of_bits((bits(x) & mask) | (bits(never) & ~mask))
 """
 """`seen(x, mask)`: x where the mask is -1, and `never`, whose exponential is 0, where it is 0."""
+
+CHUNK = 512  # cells that have a mask, and whose sum in the precision of the logits is added to one in float64
+NEAR = 60.0  # of a logit over its temperature: its exponential is far from the ends of float32
+
+# No function, for the reason that `numba_pointwise.HIDE` is none.
+HIDE = """
+if hiding:
+    for j in range({chunk}):  # Numba takes seconds to compile mask[:] = -1
+        mask[j] = -1
+    hiding = False
+while k < starts[i + 1] and labels[k] < last:
+    mask[labels[k] - c], hiding = 0, True
+    k += 1
+while h < hidden_starts[i + 1] and hidden_labels[h] < last:
+    mask[hidden_labels[h] - c], hiding = 0, True
+    h += 1
+"""
+
+
+def hide(depth: int) -> str:
+    """Lines that make the mask of a row's cells c to last: 0 at the listed labels, else -1.
+
+    Args:
+        depth: spaces before each line.
+    """
+    return indent(HIDE.replace("{chunk}", str(CHUNK)), " " * depth).rstrip()
 
 
 def load(source: str, kind: str) -> ModuleType:
