@@ -1,4 +1,4 @@
-"""Stable descending orders of scores: a radix sort that carries the row numbers along.
+"""Scores in stable descending order: a radix sort that carries numbers along.
 
 Sorting many columns of one length is the cost of every threshold-free metric and of every exact cut. Scores
 become unsigned integers whose ascending order is the scores' descending order, so ties are equal keys.
@@ -22,21 +22,6 @@ def score_bits(scores: NDArray[Any]) -> NDArray[Any]:
     wide = scores.dtype == np.float64
     floats = np.ascontiguousarray(scores, np.float64 if wide else np.float32)
     return floats.view(np.uint64 if wide else np.uint32)
-
-
-def descending_order(scores: NDArray[Any]) -> NDArray[np.int32]:
-    """Row numbers of every label from its highest to its lowest score; equal scores keep the rows' order.
-
-    Args:
-        scores: (rows, labels), any real but NaN.
-
-    Returns:
-        (labels, rows): one contiguous order for each label.
-    """
-    bits = score_bits(np.atleast_2d(scores))
-    orders = np.empty(bits.shape[::-1], np.int32)
-    _order_columns(bits, sign_of(bits), passes_for(bits), orders)
-    return orders
 
 
 def sign_of(bits: NDArray[Any]) -> Any:
@@ -84,16 +69,3 @@ def sort_keys(keys, rows, spare_keys, spare_rows, passes):
             spare_rows[place] = rows[i]
         keys[:] = spare_keys[:size]
         rows[:] = spare_rows[:size]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _order_columns(bits, sign, passes, orders):
-    rows, labels = bits.shape
-    keys = np.empty(rows, bits.dtype)
-    spare_keys = np.empty(rows, bits.dtype)
-    spare_rows = np.empty(rows, np.int32)
-    for label in range(labels if rows else 0):
-        for i in range(rows):
-            keys[i] = descending_key(bits[i, label], sign)
-            orders[label, i] = i
-        sort_keys(keys, orders[label], spare_keys, spare_rows, passes)
