@@ -161,5 +161,11 @@ def test_frames_with_categories_keep_their_columns():
 
 def test_random_state_is_an_integer_a_generator_or_none(data):
     X, y = data
-    for state in (None, np.random.RandomState(0)):
-        assert quick(epochs=2, random_state=state).fit(X, y).predict(X).shape == y.shape
+
+    def scores(state):
+        return quick(epochs=2, random_state=state).fit(X, y).predict_proba(X)
+
+    once = scores(np.random.RandomState(0))
+    np.testing.assert_array_equal(scores(np.random.RandomState(0)), once)
+    np.testing.assert_array_equal(scores(np.random.RandomState(0).randint(2**31 - 1)), once)
+    assert not np.array_equal(scores(None), once)

@@ -195,8 +195,16 @@ def test_one_label_and_margins_of_classifiers_of_matrices(data):
 
 def test_random_state_is_an_integer_a_generator_or_none(data):
     X, y = data
-    for state in (None, np.random.RandomState(0)):
-        ThresholdTuned(RandomForestClassifier(3, random_state=0), cv=2, random_state=state).fit(X, y)
+
+    def cuts(state):
+        lines = OneVsRestClassifier(LogisticRegression())  # whose scores no two foldings share
+        return ThresholdTuned(lines, cv=2, random_state=state).fit(X, y).cuts_
+
+    once = cuts(np.random.RandomState(0))
+    np.testing.assert_array_equal(cuts(np.random.RandomState(0)), once)
+    np.testing.assert_array_equal(cuts(np.random.RandomState(0).randint(2**31 - 1)), once)
+    assert not np.array_equal(cuts(None), once)
+    assert not np.array_equal(cuts(1), once)
 
 
 def test_score_asks_for_weights_by_itself(data):
