@@ -1,13 +1,16 @@
 """What a fit says of its rows before it trains."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from manyhot.data import Table, Texts
+from manyhot.data import Table, Texts, examine
 from manyhot.errors import ManyhotWarning
 from manyhot.labels import Group, LabelSpace, Targets
 from manyhot.runs import events, fit
-from manyhot.runs.doubts import doubts
+from manyhot.runs.doubts import doubts, leaking
 from manyhot.runs.parts import parts_of
 
 
@@ -52,3 +55,26 @@ def test_a_few_equal_rows_are_said_and_no_warning(tmp_path):
     fit(tmp_path / "tr.csv", on_event=heard.append)
     (told,) = [event.sentence for event in heard if isinstance(event, events.Doubted)]
     assert told == "1 of the 30 test rows equal training rows, in inputs and labels"
+
+
+def test_groups_that_given_parts_separate_are_warned_of_as_the_doctor_does():
+    rows = [[row % 2] for row in range(40)]
+    part = np.where(np.arange(40) < 30, "train", "test")
+    patient = np.array([f"p{row % 36}" for row in range(40)])  # p0 to p3 are in both parts
+    table = Table.of(
+        Texts([f"row {row}" for row in range(40)]),
+        Targets.from_index_lists(rows, 2),
+        LabelSpace(("a", "b")),
+        part=part,
+        group=patient,
+    )
+    told = "4 groups with rows in several parts (8 rows; p0, p1, p2): the test is too easy"
+    with pytest.warns(ManyhotWarning, match=re.escape(told)):
+        fit(table)
+    assert [str(finding) for finding in examine(table).findings][0].startswith(f"!! {told}")
+
+
+def test_parts_that_keep_groups_whole_are_not_warned_of():
+    table = table_of([[0], [1], [0], [1], [1, 0]], "tttve", LabelSpace(("a", "b")))
+    assert list(leaking(table)) == []
+    assert list(leaking(replace(table, group=np.array(list("aaabc"))))) == []

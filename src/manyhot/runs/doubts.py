@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from manyhot.data import Table
+from manyhot.data.doctor.findings import separated
+from manyhot.data.doctor.repeats import group_leaks
 from manyhot.data.frames import listed
 from manyhot.data.index import count
 from manyhot.runs.parts import Parts
@@ -22,6 +24,12 @@ def doubts(table: Table, parts: Parts) -> Iterator[str]:
         yield f"{count(len(lost), 'label is', 'labels are')} in test rows only: {listed(lost, 5)}"
     for rule, rows in table.space.violations(table.targets).items():
         yield f"{count(rows, 'row is', 'rows are')} against the label space: {rule}"
+
+
+def leaking(table: Table) -> Iterator[str]:
+    """Groups that the parts of the data separate, as the doctor tells of them."""
+    for finding in separated(group_leaks(table)):
+        yield f"{finding.text}: {finding.mend}"
 
 
 def repeated(seen: SeenRows) -> tuple[str, bool]:

@@ -20,7 +20,7 @@ from manyhot.metrics import Result, evaluate
 from manyhot.models import WIDE
 from manyhot.runs.checks import check_goals, check_recipe
 from manyhot.runs.digest import digest_of
-from manyhot.runs.doubts import doubts, repeated
+from manyhot.runs.doubts import doubts, leaking, repeated
 from manyhot.runs.events import (
     BaselineKnown,
     DataRead,
@@ -225,9 +225,11 @@ def _rescuing(folder: Path | None) -> Iterator[None]:
 def _tell_doubts(table: Table, parts: Parts, seen: SeenRows, tell: Listener) -> None:
     for sentence in doubts(table, parts):
         tell(Doubted(sentence))
+    for sentence in leaking(table):
+        warnings.warn(sentence, ManyhotWarning, stacklevel=4)  # at the line that called fit
     sentence, many = repeated(seen)
     if many:
-        warnings.warn(sentence, ManyhotWarning, stacklevel=4)  # at the line that called fit
+        warnings.warn(sentence, ManyhotWarning, stacklevel=4)
     elif sentence:
         tell(Doubted(sentence))
 

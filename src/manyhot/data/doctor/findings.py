@@ -7,6 +7,7 @@ import numpy as np
 from manyhot._typing import BoolArray
 from manyhot.data.doctor.diagnosis import Diagnosis, Finding
 from manyhot.data.doctor.label_counts import HEAD, TAIL
+from manyhot.data.doctor.repeats import Leaks
 
 IMBALANCED = 10.0  # mean imbalance from which the frequent labels decide what is learnt
 MANY_EMPTY = 0.05  # share of rows without labels from which they may be unlabelled rather than empty
@@ -167,10 +168,15 @@ def _parts(diagnosis: Diagnosis) -> Iterator[Finding]:
             )
         else:
             yield _note(text, _about(names, f"no metric of {part} says anything about {{them}}"))
-    if diagnosis.leaks.groups:
+    yield from separated(diagnosis.leaks)
+
+
+def separated(leaks: Leaks) -> Iterator[Finding]:
+    """What there is to say of groups that the parts of the data separate."""
+    if leaks.groups:
         yield _problem(
-            f"{_count(diagnosis.leaks.groups, 'group')} with rows in several parts "
-            f"({diagnosis.leaks.rows:,} rows; {_list(diagnosis.leaks.examples, 3)})",
+            f"{_count(leaks.groups, 'group')} with rows in several parts "
+            f"({leaks.rows:,} rows; {_list(leaks.examples, 3)})",
             "the test is too easy: split anew by group",
         )
 
