@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from manyhot import _check
@@ -40,3 +41,10 @@ def test_a_finite_number_is_asked_for(value):
     with pytest.raises(OptionError, match=f"mu must be a finite number, got {value}"):
         _check.finite("mu", value)
     _check.finite("mu", -3)
+
+
+@pytest.mark.parametrize("value", [-1, 2**63, 99999999999999999999, 1.5, "3", None])
+def test_a_seed_is_what_every_generator_takes(value):
+    with pytest.raises(OptionError, match=r"seed must be (in \[0, \d+\]|a whole number), got"):
+        _check.seed(value)
+    assert [_check.seed(number) for number in (0, 2**63 - 1, np.int64(3))] == [0, 2**63 - 1, 3]

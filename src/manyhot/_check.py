@@ -1,6 +1,7 @@
 """Argument checks shared by all floors: one wording each. Each returns its value's use or raises."""
 
 import math
+import operator
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -8,6 +9,9 @@ from manyhot.errors import OptionError, ShapeError
 
 FEW = 10
 """So many names are listed in any case; of more, only those near to what was given, if there are such."""
+
+LARGEST_SEED = 2**63 - 1
+"""What every generator takes, and a file holds."""
 
 
 def same_shape(**shapes: tuple[int, ...]) -> None:
@@ -33,6 +37,17 @@ def finite(name: str, value: float) -> None:
     """Raise `OptionError` unless value is a finite number."""
     if not math.isfinite(_number(name, value)):
         raise OptionError(f"{name} must be a finite number, got {value}")
+
+
+def seed(value: int) -> int:
+    """Return value, or raise `OptionError` unless it is a whole number in [0, LARGEST_SEED]."""
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        raise OptionError(f"seed must be a whole number, got {value!r}") from None
+    if not 0 <= whole <= LARGEST_SEED:
+        raise OptionError(f"seed must be in [0, {LARGEST_SEED}], got {value}")
+    return whole
 
 
 def _number(name: str, value: float) -> float:

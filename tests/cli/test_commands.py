@@ -243,6 +243,8 @@ def test_images_are_written_as_a_folder(manyhot, tmp_path):
 def test_an_unknown_set_and_a_wrong_suffix_are_told(manyhot):
     result = manyhot("datasets", "glyph")
     assert (result.exit_code, "did you mean glyphs" in result.stderr) == (2, True)
+    result = manyhot("datasets", "toy", "--seed", "-1", "--out", "toy.csv")
+    assert (result.exit_code, "-1 is not in the range 0<=x<=" in result.stderr) == (2, True)
     result = manyhot("datasets", "toy", "--out", "toy.xlsx")
     assert (
         result.exit_code,

@@ -107,6 +107,8 @@ def test_settings_are_numbers_words_or_truth_values(text, expected):
         (["DATA", "--epochs", "0"], 2, "epochs must be >= 1, got 0"),
         (["DATA", "--loss", "bse"], 2, "did you mean"),
         (["DATA", "--encoder", "mpl"], 2, "did you mean mlp"),
+        (["DATA", "--seed", "-1"], 2, "-1 is not in the range 0<=x<="),
+        (["DATA", "--seed", "99999999999999999999"], 2, "99999999999999999999 is not in the range 0<=x<="),
         (["DATA", "--set", "clip"], 2, "expected name=value, got 'clip'"),
         (["DATA", "--set", "clop=1"], 2, "did you mean clip"),
         (["DATA", "--set", "seed=7"], 2, "--set seed=...: it has an option of its own: --seed"),

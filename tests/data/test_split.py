@@ -283,6 +283,7 @@ def test_combinations_go_to_the_last_part_with_their_groups() -> None:
         ({"fractions": (1.0, 0.0)}, OptionError, "fractions must be in"),
         ({"fractions": (0.5, NAN)}, OptionError, "fractions must be in"),
         ({"fractions": (1.0,)}, OptionError, "expected 2 to 127 fractions"),
+        ({"seed": -1}, OptionError, r"seed must be in \[0, .*\], got -1"),
         ({"order": 3}, OptionError, "order must be one of 1, 2, got '3'"),
         ({"groups": [1, 2]}, ShapeError, r"expected a group for each of 4 rows, got shape \(2,\)"),
         ({"groups": ["a", None, "b", "c"]}, InputError, "row 1 has no group; give every row a group"),

@@ -42,3 +42,14 @@ def test_limit_keeps_groups_whole():
 def test_a_limit_without_room_for_a_group_is_an_error():
     with pytest.raises(OptionError, match="limit must be >= 1, got 0"):
         load("toy", limit=0)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_seed_outside_its_range_is_an_error(name):
+    with pytest.raises(OptionError, match=r"seed must be in \[0, 9223372036854775807\], got -1"):
+        load(name, seed=-1)
+
+
+def test_a_maker_looks_at_its_seed_too():
+    with pytest.raises(OptionError, match="seed must be in"):
+        DATASETS["toy"](rows=50, seed=2**63)

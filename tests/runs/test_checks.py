@@ -22,6 +22,8 @@ from manyhot.runs.events import DataRead, ModelBuilt
         ({"device": "gpu"}, "device gpu cannot be used here"),
         ({"fractions": (0.5, 0.5)}, "fractions must be three positive shares"),
         ({"epochs": 0}, "epochs must be >= 1"),
+        ({"seed": -1}, r"seed must be in \[0, 9223372036854775807\], got -1"),
+        ({"seed": 10**20}, r"seed must be in \[0, 9223372036854775807\], got 1000"),
     ],
 )
 def test_options_are_looked_at_before_the_data(options, message):

@@ -52,6 +52,7 @@ def test_they_survive_json(model):
         ({"optimizer": "adamx"}, "optimizer must be one of adamw, adam, .*; did you mean adam"),
         ({"schedule": "step"}, "schedule must be one of cosine, constant, got 'step'"),
         ({"precision": "bf16"}, "precision must be one of auto, float32, bfloat16, float16, got 'bf16'"),
+        ({"seed": -1}, r"seed must be in \[0, 9223372036854775807\], got -1"),
         ({"cuts": "best"}, "cuts must be one of tuned, default, got 'best'"),
     ],
 )

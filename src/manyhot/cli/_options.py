@@ -7,10 +7,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from manyhot._check import LARGEST_SEED
 from manyhot.cli._failures import DEBUG
 from manyhot.errors import InputError
 
 Command = Callable[..., Any]
+SEED = click.IntRange(0, LARGEST_SEED)
 
 
 class DataPath(click.ParamType):

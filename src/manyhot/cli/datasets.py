@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from manyhot.cli._options import shared_options
+from manyhot.cli._options import SEED, shared_options
 
 
 @click.command()
@@ -14,7 +14,7 @@ from manyhot.cli._options import shared_options
     "--out", type=click.Path(), help="File (.jsonl, .csv, .parquet) or, for images, folder to write."
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows, drawn at random.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of that draw, and of made-up data.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of that draw, and of made-up data.")
 @shared_options
 def command(name: str | None, out: str | None, limit: int | None, seed: int, as_json: bool) -> None:
     """List the embedded data sets, or make NAME and write it as files.

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from manyhot.cli._failures import Stopped
-from manyhot.cli._options import DataPath, Setting, chosen, given, read_options, shared_options
+from manyhot.cli._options import SEED, DataPath, Setting, chosen, given, read_options, shared_options
 
 # option of the command -> option of `fit`
 _TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "head", "device")
@@ -38,7 +38,7 @@ _TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "patience", "
 @click.option("--head", help="fused or plain.  [fused from 2,000 labels on, where it can be]")
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images.  [96]")
 @click.option("--device", help="cpu, cuda, cuda:1, ...  [a GPU where there is one]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same run.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Same seed, same run.")
 @click.option(
     "--set", "settings", type=Setting(), multiple=True, help="Any other training option, as in clip=1."
 )

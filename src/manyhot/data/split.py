@@ -186,7 +186,8 @@ def stratify(
         seed: of the order in which rows are looked at and ties are broken.
 
     Raises:
-        OptionError: fractions that are not shares of 1, an order that is not 1 or 2.
+        OptionError: fractions that are not shares of 1, an order that is not 1 or 2, a seed outside
+            its range.
         InputError: fewer rows (or groups) than parts, a missing group.
         ShapeError: groups or held_out of another length.
 
@@ -198,6 +199,7 @@ def stratify(
     targets = as_targets(targets, space=space)
     shares = _shares(fractions)
     _check.one_of("order", str(order), ("1", "2"))
+    _check.seed(seed)
     unit, weights = _units(groups, len(targets))
     if len(weights) < len(shares):
         kind = "rows" if groups is None else "groups"

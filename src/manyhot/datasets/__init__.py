@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from manyhot._check import at_least, one_of
+from manyhot import _check
 from manyhot.data.table import Table
 from manyhot.datasets.glyphs import glyphs
 from manyhot.datasets.imports import imports
@@ -36,18 +36,19 @@ def load(name: str, *, limit: int | None = None, seed: int = 0, **options: Any) 
         options: of the maker.
 
     Raises:
-        OptionError: an unknown name, or a limit that no group fits in.
+        OptionError: an unknown name, a limit that no group fits in, or a seed outside its range.
     """
+    _check.seed(seed)
     if name.startswith("openml:"):
         table = openml(name.removeprefix("openml:"), **options)
     else:
-        maker = DATASETS[one_of("data set", name, [*DATASETS, "openml:<name>"])]
+        maker = DATASETS[_check.one_of("data set", name, [*DATASETS, "openml:<name>"])]
         table = maker(seed=seed, **options) if maker in (movies16, sparse1000, toy) else maker(**options)
     return table if limit is None else _at_most(table, limit, seed)
 
 
 def _at_most(table: Table, limit: int, seed: int) -> Table:
-    at_least("limit", limit, 1)
+    _check.at_least("limit", limit, 1)
     keys = table.row_ids if table.group is None else table.group
     _, group = np.unique(keys, return_inverse=True)
     sizes = np.bincount(group)

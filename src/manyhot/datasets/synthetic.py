@@ -4,7 +4,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from manyhot._check import at_least
+from manyhot import _check
 from manyhot.data.inputs import Columns
 from manyhot.data.table import Table
 from manyhot.labels import LabelSpace, Targets
@@ -42,9 +42,9 @@ def movies16(rows: int = 40_000, seed: int = 0) -> Table:
         rows: number of films, rounded down to a multiple of 8; at least 8.
         seed: of the random numbers.
     """
-    at_least("rows", rows, 8)
+    _check.at_least("rows", rows, 8)
     rows -= rows % 8
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_check.seed(seed))
     features = rng.standard_normal((rows, 32), dtype=np.float32)
     targets = _highest(_evidence(rng, features, len(GENRES), MOVIES_NOISE), rows // 8)
     sentence = f"movies16: {rows:,} made-up films, 32 numeric columns, 16 genres on {rows // 8:,} films each"
@@ -61,9 +61,9 @@ def sparse1000(rows: int = 20_000, seed: int = 0) -> Table:
         rows: rounded down to a multiple of 100; at least 100.
         seed: of the random numbers.
     """
-    at_least("rows", rows, 100)
+    _check.at_least("rows", rows, 100)
     rows -= rows % 100
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_check.seed(seed))
     features = rng.standard_normal((rows, 128), dtype=np.float32)
     targets = _highest(_evidence(rng, features, 1000, SPARSE_NOISE), rows // 100)
     names = tuple(f"attribute_{number:03d}" for number in range(1000))
@@ -81,9 +81,9 @@ def toy(rows: int = 10_000, seed: int = 0) -> Table:
         rows: rounded down to a multiple of 4, a quarter near each corner; at least 4.
         seed: of the random numbers.
     """
-    at_least("rows", rows, 4)
+    _check.at_least("rows", rows, 4)
     rows -= rows % 4
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_check.seed(seed))
     corners = rng.permutation(np.tile([[0, 0], [1, 0], [0, 1], [1, 1]], (rows // 4, 1)))
     features = (corners + rng.normal(0, 0.2, corners.shape)).astype(np.float32)
     labels = np.column_stack([corners, corners.prod(axis=1)])

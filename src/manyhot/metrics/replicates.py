@@ -18,7 +18,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from manyhot._check import at_least, between
+from manyhot import _check
 from manyhot.errors import OptionError, ShapeError
 from manyhot.labels import Targets, formats
 from manyhot.metrics.calibration import label_losses
@@ -60,8 +60,9 @@ class Bootstrap:
     def __post_init__(self) -> None:
         if isinstance(self.replicates, bool) or not isinstance(self.replicates, Integral):
             raise OptionError(f"replicates must be a whole number of draws, got {self.replicates!r:.60}")
-        at_least("replicates", self.replicates, 1)
-        between("level", self.level, 0.0, 1.0)
+        _check.at_least("replicates", self.replicates, 1)
+        _check.between("level", self.level, 0.0, 1.0)
+        _check.seed(self.seed)
 
     def units(self, rows: int) -> NDArray[np.int64] | None:
         """Number of each row's group, (rows,); None when rows are drawn one by one.

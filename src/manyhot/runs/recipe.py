@@ -85,7 +85,7 @@ def training_options(options: Mapping[str, Any], seed: int) -> "TrainOptions":
     for name in options:
         _check.one_of("option of fit", name, known)
     try:
-        return msgspec.convert({**options, "seed": seed}, TrainOptions)
+        return msgspec.convert({**options, "seed": _check.seed(seed)}, TrainOptions)
     except msgspec.ValidationError as error:
         raise OptionError(f"training option: {error}") from error
 
