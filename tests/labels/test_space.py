@@ -60,6 +60,18 @@ BROKEN = {
     ),
     "strange rule": ({"names": ["a"], "rules": ["a -> z"]}, "rule 'a -> z': 'z' is not one of the labels"),
     "no rule": ({"names": ["a"], "rules": ["a implies z"]}, "expected a rule 'label -> other'"),
+    "rule as a tuple": (
+        {"names": ["a", "b"], "rules": [("implies", "a", "b")]},
+        r"expected a rule 'label -> other' or 'label -> not other', got \('implies', 'a', 'b'\); write it so",
+    ),
+    "parents as pairs": (
+        {"names": ["a", "b"], "parents": [("a", "b")]},
+        r"expected parents as a mapping of a label to its parent or parents, got \[\('a', 'b'\)\]; write",
+    ),
+    "parents of none": (
+        {"names": ["a"], "parents": {"a": None}},
+        "parents of 'a': expected a name or a list of names, got None",
+    ),
     "rule on itself": ({"names": ["a"], "rules": ["a -> not a"]}, "cannot imply or exclude itself"),
     "implied and excluded": (
         {"names": ["a", "b"], "rules": ["a -> b", "a -> not b"]},
@@ -141,6 +153,22 @@ def test_the_digest_depends_on_content_and_order_of_names_only() -> None:
     assert len({space.digest for space in [one, *others]}) == 7
 
 
+def test_spaces_that_mean_the_same_are_equal() -> None:
+    names = ["a", "b", "c"]
+    one = LabelSpace(names, parents={"a": ["b", "c"]})
+    assert one == LabelSpace(names, parents={"a": ["c", "b"]})
+    assert hash(one) == hash(LabelSpace(names, parents={"a": ["c", "b", "c"]}))
+    apart = LabelSpace(names, rules=["a -> not b", "c -> b"])
+    assert apart == LabelSpace(names, rules=["c -> b", "b -> not a", "a -> not b"])
+    assert apart != LabelSpace(names, rules=["a -> not b", "b -> c"])
+    assert list(map(str, LabelSpace(names, rules=["b -> not a"]).rules)) == [
+        "b -> not a"
+    ]  # as it was written
+    assert LabelSpace(names, rules=["b -> not a", "a -> not b"]).violations(
+        Targets.from_index_lists([[0, 1]], 3)
+    ) == {"a -> not b": 1}
+
+
 def test_the_digest_is_the_same_in_another_process() -> None:
     program = "from manyhot.labels import LabelSpace; print(LabelSpace(['é', 'b'], rules=['b -> é']).digest)"
     found = subprocess.run(
@@ -203,6 +231,10 @@ def test_nothing_encodes_to_nothing() -> None:
         ([["red"], float("nan")], "row 1: expected a list of label names, got nan"),
         ([["red", 3]], "row 0: expected label names as strings, got 3 of type int; .*from_index_lists"),
         ([["red", None]], "row 0: expected label names as strings, got None"),
+        (
+            [{"red": 0, "blue": 1}],
+            "row 0: expected a list of label names, got the mapping {'red': 0, 'blue': 1}; l",
+        ),
         (np.eye(7), "row 0: expected label names as strings, got np.float64"),
     ],
 )

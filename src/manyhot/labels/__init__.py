@@ -2,9 +2,10 @@
 
 from manyhot.labels.dispatch import as_targets
 from manyhot.labels.files import read_unknown_code
+from manyhot.labels.links import Constraint
 from manyhot.labels.provenance import Provenance
 from manyhot.labels.score_matrix import ScoreMatrix, score_matrix
-from manyhot.labels.space import Constraint, Group, LabelSpace
+from manyhot.labels.space import Group, LabelSpace
 from manyhot.labels.targets import Targets
 from manyhot.labels.tuned_rows import RowMarks, TunedRows
 

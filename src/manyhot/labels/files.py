@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from manyhot.errors import InputError, MissingExtraError
+from manyhot.labels.links import Constraint
 
 if TYPE_CHECKING:
     from manyhot.labels.space import LabelSpace
@@ -29,9 +30,20 @@ def to_dict(space: "LabelSpace") -> dict[str, Any]:
     }
 
 
+def canonical(space: "LabelSpace") -> dict[str, Any]:
+    """The content of `to_dict`, the same for spaces that mean the same."""
+    content = to_dict(space)
+    content["parents"] = {label: sorted(above) for label, above in space.parents.items()}
+    content["rules"] = [
+        {"kind": kind, "label": label, "other": other}
+        for label, kind, other in sorted(rule.meaning for rule in space.rules)
+    ]
+    return content
+
+
 def parts_of(content: Any) -> dict[str, Any]:
     """Arguments of `LabelSpace` from plain content, in the form of `to_dict` or with `heads`."""
-    from manyhot.labels.space import Constraint, Group
+    from manyhot.labels.space import Group
 
     if isinstance(content, list):
         content = {"names": content}

@@ -19,6 +19,7 @@ from manyhot import _check
 from manyhot.errors import InputError, OptionError, ShapeError
 from manyhot.labels import _sparse, consistency, files
 from manyhot.labels.dispatch import as_targets
+from manyhot.labels.links import Constraint, parents_of, rules_of
 from manyhot.labels.targets import Targets
 from manyhot.labels.unicode_forms import twin
 
@@ -47,45 +48,20 @@ class Group:
         object.__setattr__(self, "labels", tuple(self.labels))
 
 
-@dataclass(frozen=True)
-class Constraint:
-    """`label` implies, or excludes, `other`; written "jeans -> denim" or "jeans -> not dress"."""
-
-    kind: Literal["implies", "excludes"]
-    label: str
-    other: str
-
-    def __post_init__(self) -> None:
-        _check.one_of("kind of a rule", self.kind, ("implies", "excludes"))
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The rule that "label -> other" or "label -> not other" means."""
-        label, arrow, other = text.partition("->")
-        label, other = label.strip(), other.strip()
-        if not (label and arrow and other):
-            raise InputError(f"expected a rule 'label -> other' or 'label -> not other', got {text!r}")
-        if other.startswith("not "):
-            return cls("excludes", label, other[4:].strip())
-        return cls("implies", label, other)
-
-    def __str__(self) -> str:
-        return f"{self.label} -> {'not ' if self.kind == 'excludes' else ''}{self.other}"
-
-
 @dataclass(frozen=True, eq=False)
 class LabelSpace:
     """The description of all labels that losses, splits, metrics, decisions and bundles share.
 
     Args:
-        names: of the labels in column order; non-empty, unique.
+        names: of the labels in column order, unique; there may be none.
         groups: exclusive groups; a label is in one group at most. Others are independent.
         parents: label -> its parent or parents, without cycles. A row with the label has its parents too.
         rules: `Constraint`s or their texts, such as "jeans -> denim" and "jeans -> not dress".
 
     Raises:
         InputError: a name twice, empty or not a string; a label that the space does not have; a label in two
-            groups; a cycle of parents; rules under which a label could never apply.
+            groups; a cycle of parents; parents or rules of another form; rules under which a label could
+            never apply.
 
     Example:
         >>> space = LabelSpace(["red", "blue", "striped"], groups=[Group("colour", ("red", "blue"))])
@@ -103,16 +79,11 @@ class LabelSpace:
             raise InputError(f"expected a list of label names, got the string {self.names!r}")
         if not isinstance(self.names, Iterable):
             raise InputError(f"expected a list of label names, got {self.names!r:.60}")
-        parents = {
-            label: (above,) if isinstance(above, str) else tuple(dict.fromkeys(above))
-            for label, above in self.parents.items()
-        }
-        rules = {Constraint.parse(rule) if isinstance(rule, str) else rule for rule in self.rules}
         set_ = object.__setattr__  # the dataclass is frozen; this is its own construction
         set_(self, "names", tuple(self.names))
         set_(self, "groups", tuple(self.groups))
-        set_(self, "parents", MappingProxyType({label: above for label, above in parents.items() if above}))
-        set_(self, "rules", tuple(sorted(rules, key=lambda rule: (rule.label, rule.kind, rule.other))))
+        set_(self, "parents", MappingProxyType(parents_of(self.parents)))
+        set_(self, "rules", rules_of(self.rules))
         consistency.check_space(self)
 
     @classmethod
@@ -149,8 +120,11 @@ class LabelSpace:
 
     @cached_property
     def digest(self) -> str:
-        """64 hex digits that depend on names, their order, groups, parents and rules, and on nothing else."""
-        content = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=True)
+        """64 hex digits that depend on names, their order, groups, parents and rules, and on nothing else.
+
+        Not on the order of a label's parents, nor on which of two labels is said to exclude the other.
+        """
+        content = json.dumps(files.canonical(self), sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     @cached_property
@@ -400,6 +374,11 @@ def _names_of(row: Iterable[str], number: int | None) -> Iterable[str]:
     if isinstance(row, (str, bytes)):
         raise InputError(
             f"{where}expected a list of label names, got the string {row!r:.60}; write [{row!r:.60}]"
+        )
+    if isinstance(row, Mapping):
+        raise InputError(
+            f"{where}expected a list of label names, got the mapping {row!r:.60}; list the labels that "
+            "apply, or read columns of values: from_columns(pandas.DataFrame(rows))"
         )
     if not isinstance(row, Iterable):
         raise InputError(
