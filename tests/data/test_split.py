@@ -283,6 +283,12 @@ def test_combinations_go_to_the_last_part_with_their_groups() -> None:
         ({"fractions": (1.0, 0.0)}, OptionError, "fractions must be in"),
         ({"fractions": (0.5, NAN)}, OptionError, "fractions must be in"),
         ({"fractions": (1.0,)}, OptionError, "expected 2 to 127 fractions"),
+        (
+            {"fractions": {"train": 0.8, "test": 0.2}, "names": ["a", "b"]},
+            OptionError,
+            "the mapping of fractions names the parts already: leave out names=",
+        ),
+        ({"fractions": {"train": 0.8, "test": 0.1}}, OptionError, "fractions must be in"),
         ({"seed": -1}, OptionError, r"seed must be in \[0, .*\], got -1"),
         ({"order": 3}, OptionError, "order must be one of 1, 2, got '3'"),
         ({"groups": [1, 2]}, ShapeError, r"expected a group for each of 4 rows, got shape \(2,\)"),
@@ -297,6 +303,14 @@ def test_combinations_go_to_the_last_part_with_their_groups() -> None:
 def test_bad_options_are_refused(options: dict, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         stratify(np.eye(4)[:, :2], **options)
+
+
+def test_a_mapping_names_the_parts() -> None:
+    targets = np.eye(5)[np.arange(100) % 5]
+    named = stratify(targets, {"train": 0.6, "valid": 0.2, "test": 0.2})
+    assert named.sizes == {"train": 60, "valid": 20, "test": 20}
+    assert (named.part == stratify(targets, (0.6, 0.2, 0.2)).part).all()
+    assert stratify(targets, {"test": 0.3, "rest": 0.7}).sizes == {"test": 30, "rest": 70}
 
 
 def test_too_few_rows_are_refused() -> None:

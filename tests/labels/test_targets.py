@@ -243,3 +243,22 @@ def test_it_is_immutable() -> None:
         TERNARY.positives = None  # type: ignore[misc]
     with pytest.raises(AttributeError, match="has no attribute"):
         TERNARY.extra = 1  # type: ignore[attr-defined]
+
+
+def test_rows_are_got_by_brackets_as_by_rows() -> None:
+    targets = Targets.from_dense([[1, 0, np.nan], [0, 0.5, 0], [0, 0, 1]])
+    for index in (slice(1, None), slice(None, None, -1), [2, 0, 0], np.array([1]), [True, False, True], []):
+        assert targets[index] == targets.rows(index)
+    assert targets[-1] == targets.rows([2])
+    with pytest.raises(InputError, match="row 3 is outside the 3 rows there are"):
+        targets[3]
+    with pytest.raises(InputError, match=r"expected rows alone, got \(0, 1\); write targets\[rows\].columns"):
+        targets[0, 1]
+
+
+def test_it_is_no_sequence_of_rows() -> None:
+    targets = Targets.negative(3, 2)
+    with pytest.raises(TypeError, match=r"Targets are no NumPy array; to_dense\(\) makes one"):
+        np.asarray(targets)
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(targets)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from manyhot.errors import InputError, ManyhotWarning
+from manyhot.errors import InputError, ManyhotWarning, OptionError
 from manyhot.labels import LabelSpace
 from manyhot.runs import fit, load
 
@@ -160,3 +160,9 @@ def test_another_layout_of_the_test_rows_gives_the_same_figures(shared_data, nam
     result = run.evaluate(shared_data / "native" / native)
     assert result.rows == run.metrics.rows
     assert result["f1_micro"] == pytest.approx(run.metrics["f1_micro"], abs=2e-3)
+
+
+def test_without_data_it_is_the_result_of_the_runs_own_test_rows(text_run):
+    assert text_run.evaluate() is text_run.metrics
+    with pytest.raises(OptionError, match="labels and options of reading are of data: name the data too"):
+        text_run.evaluate(labels=["sport"])

@@ -4,7 +4,7 @@
 out: the part of every row, and how far each label is from its share.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -157,7 +157,7 @@ class Split:
 
 def stratify(
     targets: Any,
-    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+    fractions: Sequence[float] | Mapping[str, float] = (0.8, 0.1, 0.1),
     *,
     groups: Any = None,
     order: int = 2,
@@ -174,7 +174,8 @@ def stratify(
 
     Args:
         targets: in any form of `as_targets`.
-        fractions: share of rows of each part, in (0, 1), together 1.
+        fractions: share of rows of each part, in (0, 1), together 1; a mapping names the parts too, as in
+            {"train": 0.8, "test": 0.2}.
         groups: (rows,) of values such as patient or image; rows of one group stay together. A missing group
             (None or NaN) is an error.
         order: 1 keeps the shares of labels, 2 also those of pairs of labels that occur together.
@@ -186,8 +187,8 @@ def stratify(
         seed: of the order in which rows are looked at and ties are broken.
 
     Raises:
-        OptionError: fractions that are not shares of 1, an order that is not 1 or 2, a seed outside
-            its range.
+        OptionError: fractions that are not shares of 1, or name the parts beside names; an order that is not
+            1 or 2; a seed outside its range.
         InputError: fewer rows (or groups) than parts, a missing group.
         ShapeError: groups or held_out of another length.
 
@@ -197,6 +198,10 @@ def stratify(
         Unlike both, sizes are exact, and `cover` goes before shares.
     """
     targets = as_targets(targets, space=space)
+    if isinstance(fractions, Mapping):
+        if names is not None:
+            raise OptionError(f"the mapping of fractions names the parts already: leave out names={names!r}")
+        names, fractions = tuple(fractions), tuple(fractions.values())
     shares = _shares(fractions)
     _check.one_of("order", str(order), ("1", "2"))
     _check.seed(seed)

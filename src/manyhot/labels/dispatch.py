@@ -54,8 +54,9 @@ def _is_iterable_of_rows(values: Any) -> bool:
     """True for lists, Series and generators: what is neither a matrix, a frame, a tensor nor text."""
     if isinstance(values, np.ndarray):
         return values.dtype.kind in "OUT"
-    other = isinstance(values, (Targets, str, bytes)) or issparse(values) or formats.is_frame(values)
-    return isinstance(values, Iterable) and not other and not formats.is_tensor(values)
+    if isinstance(values, (Targets, str, bytes)) or issparse(values) or formats.is_frame(values):
+        return False
+    return isinstance(values, Iterable) and not formats.is_tensor(values)
 
 
 def _kept(rows: Iterable[Any]) -> list[Any]:

@@ -144,6 +144,26 @@ class Targets:
     def __len__(self) -> int:
         return self.shape[0]
 
+    __iter__: None = None  # rows by number would make a sequence of it, and a sequence of each of its rows
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Refused: a dense matrix is to be asked for.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("Targets are no NumPy array; to_dense() makes one, to_csr() a SciPy matrix")
+
+    def __getitem__(self, index: Any) -> "Targets":
+        """`rows(index)`: the rows of a slice, of integers or of a mask; of one integer a matrix of one row.
+
+        Raises:
+            InputError: a row that is not there, or rows and labels at once.
+        """
+        if isinstance(index, tuple):
+            raise InputError(f"expected rows alone, got {index!r:.60}; write targets[rows].columns(labels)")
+        return self.rows(index)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Targets):
             return NotImplemented

@@ -16,7 +16,7 @@ from manyhot.data import Table
 from manyhot.data.index import count
 from manyhot.data.keys import row_keys
 from manyhot.data.markup import html_table
-from manyhot.errors import InputError, ManyhotWarning, RunError
+from manyhot.errors import InputError, ManyhotWarning, OptionError, RunError
 from manyhot.labels import LabelSpace, ScoreMatrix
 from manyhot.labels.tuned_rows import TunedRowsUse
 from manyhot.runs.seen import SeenRows, read_seen_rows
@@ -167,15 +167,16 @@ class Run:
         return open_data(data, labels, like=self.predictor.schema, **options)
 
     def evaluate(
-        self, data: Any, labels: Any = None, *, tuned_rows: TunedRowsUse = "refuse", **read: Any
+        self, data: Any = None, labels: Any = None, *, tuned_rows: TunedRowsUse = "refuse", **read: Any
     ) -> "Result":
         """Metrics on labelled rows, each beside the baseline's.
 
         What could not be used of a file, and rows that equal training rows, are told as warnings.
 
         Args:
-            data: as for `fit`. Of data with parts the test rows are taken, and of the data that the run was
-                fitted on the test rows of the run, in whatever order and layout it comes.
+            data: as for `fit`; None takes the run's own test rows, whose result it has. Of data with parts
+                the test rows are taken, and of the data that the run was fitted on the test rows of the run,
+                in whatever order and layout it comes.
             labels: as for `fit`.
             tuned_rows: "allow" measures all rows, of every part and also those that the run was fitted on;
                 their figures flatter.
@@ -184,7 +185,12 @@ class Run:
         Raises:
             InputError: more rows that the run was fitted on than chance explains, or labels that the run does
                 not know, in memory (those of a file are left out and told).
+            OptionError: labels or options of reading without data.
         """
+        if data is None:
+            if labels is not None or read:
+                raise OptionError("labels and options of reading are of data: name the data too")
+            return self.metrics
         chosen = self.rows_to_judge(self.read(data, labels, **read), tuned_rows=tuned_rows)
         for told in [*chosen.table.notes.lost(), *([chosen.sentence] if chosen.learned else [])]:
             warnings.warn(told, ManyhotWarning, stacklevel=2)
