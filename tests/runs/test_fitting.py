@@ -426,3 +426,25 @@ def test_soft_and_unknown_targets_train(points):
     dense[1::5] = 0.9 * dense[1::5]
     run = fit(replace(points, targets=mh.Targets.from_dense(dense)), epochs=4)
     assert run.metrics["f1_macro"] > run.metrics.baseline["f1_macro"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        (
+            (mh.Group("colour", ("red", "blue")), mh.Group("kind", ("dress", "shirt"))),
+            "softmax in colour, kind",
+        ),
+        ((mh.Group("colour", ("red", "blue")),), "asl(gamma_neg=2) + softmax (colour)"),
+        ((), "asl(gamma_neg=2)"),
+    ],
+)
+def test_the_loss_that_is_told_and_kept_is_the_one_that_is_trained(groups, told):
+    space = mh.LabelSpace(("red", "blue", "dress", "shirt"), groups=groups)
+    x = np.arange(60.0)
+    targets = mh.Targets.from_dense(np.stack([x % 2, 1 - x % 2, x % 3 == 0, x % 3 > 0], axis=1))
+    heard = Heard()
+    frame = pl.DataFrame({"x": x % 2, "y": x % 3})
+    run = fit(frame, targets, read={"space": space}, epochs=1, loss="asl(gamma_neg=2)", on_event=heard)
+    (built,) = [event for event in heard if isinstance(event, events.ModelBuilt)]
+    assert built.loss == run.predictor.origin.loss == told

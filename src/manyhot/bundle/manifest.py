@@ -19,7 +19,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Where a model comes from: enough to tell two runs apart and to make one again.
 
     Attributes:
-        loss: the loss as it was asked for, such as "bce" or "asl(gamma_neg=2)".
+        loss: what was minimised, such as "asl(gamma_neg=2)" or "bce + softmax (colour)".
         goal: the metric that the cuts were tuned for.
         seed: of the split, the first weights and the order of rows.
         data: source (file name, no path), sentence (what was understood), rows, digest (SHA-256).

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 DEFAULT_LOSS = "bce"
 SOLVED_LOSS = "squared-hinge (solved)"
 FOLDS = 5
+SHOWN = 5
+"""Groups that are named in a line."""
+
 BAG, BAG_STRENGTHS = "bag", (0.3, 1.0)
 """Preparation of columns as sparse as words, and how strongly their model may fit: measured on bibtex, enron
 and medical."""
@@ -229,9 +232,9 @@ class _Trained:
 def _train(table: Table, parts: Parts, recipe: Recipe, checkpoints: Path | None, tell: Listener) -> _Trained:
     """A model trained in epochs, of which validation rows choose the best."""
     rows, valid = table.take(parts.train), table.take(parts.valid)
-    loss, spec = loss_for(rows, recipe)
+    loss, told = loss_for(rows, recipe)
     model = model_for(rows, recipe)
-    tell(ModelBuilt(model, len(rows), str(spec), weights_told(rows, recipe), how_learned(table, recipe)))
+    tell(ModelBuilt(model, len(rows), told, weights_told(rows, recipe), how_learned(table, recipe)))
     history = train(
         model,
         rows.inputs,
@@ -250,13 +253,23 @@ def _train(table: Table, parts: Parts, recipe: Recipe, checkpoints: Path | None,
         raise TrainingError(f"nothing was learned: {found.finding}: {found.mend}")
     assert history.options is not None
     scores, how = model.kept_scores(valid.inputs), f"on {len(valid):,} validation rows"
-    return _Trained(model, history, str(spec), history.options.to_dict(), how, valid, scores)
+    return _Trained(model, history, told, history.options.to_dict(), how, valid, scores)
 
 
-def loss_for(rows: Table, recipe: Recipe) -> "tuple[nn.Module, Any]":
-    """The loss that a model is trained with, and how it was asked for."""
+def loss_for(rows: Table, recipe: Recipe) -> "tuple[nn.Module, str]":
+    """The loss that a model is trained with, and what it is, in words."""
     spec = DEFAULT_LOSS if recipe.loss == AUTO else recipe.loss
-    return losses_for(rows.space, spec, rows.targets, pos_weight=recipe.pos_weight), spec
+    loss = losses_for(rows.space, spec, rows.targets, pos_weight=recipe.pos_weight)
+    return loss, loss_told(rows.space, spec)
+
+
+def loss_told(space: LabelSpace, spec: Any) -> str:
+    """The loss of the independent labels as it was asked for, and the softmax of the exclusive groups."""
+    if not space.groups:
+        return str(spec)
+    groups = ", ".join(group.name for group in space.groups[:SHOWN])
+    groups += ", ..." if len(space.groups) > SHOWN else ""
+    return f"{spec} + softmax ({groups})" if space.independent else f"softmax in {groups}"
 
 
 def weights_told(rows: Table, recipe: Recipe) -> str | None:
