@@ -215,7 +215,14 @@ def test_soft_targets_count_from_a_half_on():
     )
     diagnosis = examine(table)
     assert diagnosis.frequencies.positives.tolist() == [1, 1]
+    assert "1.00 labels a row (likelihoods cut at 0.5), " in diagnosis.summary
     assert any("soft" in text for text in texts_of(diagnosis, "note"))
+
+
+def test_rows_whose_likelihoods_are_all_low_are_told_with_the_cut():
+    targets = Targets.from_dense(np.array([[0.9, 0.2], [0.3, 0.4]]))
+    diagnosis = examine(Table.of(Texts(["s", "t"]), targets, LabelSpace(("a", "b"))))
+    assert has(diagnosis, "warning", "1 row without any label (50 %, likelihoods cut at 0.5)")
 
 
 def test_worst_comes_first_and_lines_are_plain_text():

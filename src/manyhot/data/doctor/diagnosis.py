@@ -107,9 +107,15 @@ class Diagnosis:
         parts = ", ".join(f"{name} {rows:,}" for name, rows in self.parts.items())
         return (
             f"{self.rows:,} rows{f' ({parts})' if parts else ''}, {len(self.names):,} labels, "
-            f"{self.cardinality:.2f} labels a row, density {self.density:.3g}, "
+            f"{self.cardinality:.2f} labels a row{f' ({self.cut_told})' if self.soft else ''}, "
+            f"density {self.density:.3g}, "
             f"{self.label_sets:,} label sets, mean imbalance {self.frequencies.mean_imbalance:.3g}"
         )
+
+    @property
+    def cut_told(self) -> str:
+        """Where soft targets count as positive; "" of hard ones."""
+        return "likelihoods cut at 0.5" if self.soft else ""
 
     @property
     def baseline(self) -> str:

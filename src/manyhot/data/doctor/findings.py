@@ -58,7 +58,8 @@ def _rows(diagnosis: Diagnosis) -> Iterator[Finding]:
     empty = diagnosis.rows_without_labels
     if 0 < empty < diagnosis.rows:
         share = empty / diagnosis.rows
-        text = f"{_count(empty, 'row')} without any label ({100 * share:.3g} %)"
+        told = ", ".join(filter(None, (f"{100 * share:.3g} %", diagnosis.cut_told)))
+        text = f"{_count(empty, 'row')} without any label ({told})"
         mend = _about(
             empty,
             "if nobody looked at {them}, leave {them} out or mark {their} cells unknown; else {they} {are} "
