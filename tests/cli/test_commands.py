@@ -134,6 +134,14 @@ def test_predict_prints_names_with_scores(manyhot, fitted, texts):
     assert "weather " in lines[1]
 
 
+def test_all_scores_mark_the_labels_that_are_given(manyhot, fitted, texts):
+    lines = manyhot("predict", fitted[0], texts, "--all-scores").stdout.splitlines()
+    assert lines[0].startswith("1  'match goal team'  *sport ")
+    assert lines[0].count("*") == 1
+    assert {"money", "weather"} <= set(lines[0].split())
+    assert "*" not in manyhot("predict", fitted[0], texts).stdout
+
+
 def test_predict_as_json_lines(manyhot, fitted, texts):
     found = records(manyhot("predict", fitted[0], texts, "--json").stdout)
     assert [record["row"] for record in found] == ["1", "2", "3"]

@@ -43,7 +43,9 @@ def command(
 ) -> None:
     """Name the labels of INPUT: files, folders, or - for JSON lines on standard input.
 
-    The cuts that were tuned with the model decide, unless --topk or --floor do. --json is --format jsonl.
+    The cuts that were tuned with the model decide, unless --topk or --floor do; of an exclusive group no
+    more than the best label is given. With --all-scores a * is before the labels that are given. --json is
+    --format jsonl.
 
     \b
       manyhot predict runs/a photos/*.jpg
@@ -74,7 +76,7 @@ def command(
     elif form == "csv":
         print_csv((record for record, _ in told), predictor.space.names if all_scores else None)
     else:
-        print_rows(told)
+        print_rows(told, mark="*" if all_scores else "")
 
 
 def print_lines(records: Iterable[dict[str, Any]]) -> None:
@@ -95,13 +97,17 @@ def print_csv(records: Iterable[dict[str, Any]], names: tuple[str, ...] | None) 
         writer.writerow([record["row"], labels, *(scores if names else ["|".join(scores)])])
 
 
-def print_rows(records: Iterable[tuple[dict[str, Any], str]]) -> None:
-    """A line a row: its name, the beginning of its text, and its labels with their scores, best first."""
+def print_rows(records: Iterable[tuple[dict[str, Any], str]], mark: str = "") -> None:
+    """A line a row: its name, the beginning of its text, and its labels with their scores, best first.
+
+    The labels that are given have the mark before them, where others are listed too.
+    """
     for record, snippet in records:
         chosen = set(record["labels"])
         scores = sorted(record["scores"].items(), key=lambda pair: (pair[0] not in chosen, -pair[1]))
         told = [
-            f"{click.style(name, bold=name in chosen, dim=name not in chosen)} {short(score)}"
+            f"{click.style(mark + name, bold=True) if name in chosen else click.style(name, dim=True)} "
+            f"{short(score)}"
             for name, score in scores
         ]
         click.echo(
