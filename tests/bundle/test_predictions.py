@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from manyhot.bundle.predictions import Predictions, best
 from manyhot.errors import OptionError, ShapeError
-from manyhot.labels import LabelSpace, Targets
+from manyhot.labels import Group, LabelSpace, Targets
 
 SPACE = LabelSpace(("red", "blue", "dress"))
 SCORES = np.array([[0.2, 0.9, 0.95], [0.1, 0.2, 0.3], [0.7, 0.7, 0.1]], np.float32)
@@ -73,6 +73,23 @@ def test_pieces_must_have_the_same_rows():
 )
 def test_best_by_count_and_floor(limits, expected):
     assert best(SCORES, **limits).to_index_lists() == expected
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"topk": 3}, [["red", "shirt", "new"], ["blue", "shirt", "new"]]),
+        ({"topk": 1}, [["shirt"], ["blue"]]),
+        ({"floor": 0.0}, [["red", "shirt", "new"], ["blue", "shirt", "new"]]),
+        ({"floor": 0.3}, [["red", "shirt"], ["blue"]]),
+    ],
+)
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+def test_of_an_exclusive_group_the_best_alone_is_given(form, limits, expected):
+    space = LabelSpace(("red", "blue", "shirt", "new"), groups=(Group("colour", ("red", "blue")),))
+    scores = np.array([[0.55, 0.45, 0.9, 0.1], [0.3, 0.7, 0.2, 0.1]], np.float32)
+    chosen = best(form(scores), **limits, space=space)
+    assert space.decode(chosen) == expected
 
 
 @given(

@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from manyhot.decide import GlobalCut, GroupArgmax, PerLabelCut, at_half, read_rule, rule_for
+from manyhot.decide.grouped import best_of_groups
 from manyhot.errors import InputError
 from manyhot.labels import Group, LabelSpace
 
@@ -89,3 +90,23 @@ def test_without_tuning_half_is_the_cut_and_the_highest_of_a_group_that_must_hav
         decided, [[1, 1, 0, 1, 0, 0], [0, 0, 1, 0, 1, 1], [0, 0, 1, 0, 0, 1], [1, 1, 0, 0, 0, 0]]
     )
     np.testing.assert_array_equal(at_half(LabelSpace(NAMES)).decide(SCORES).to_dense(), SCORES >= 0.5)
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+def test_only_the_best_of_a_group_keeps_its_score(form):
+    kept = best_of_groups(form(SCORES), SPACE)
+    kept = kept.toarray() if isinstance(kept, csr_array) else kept
+    lost = -np.inf
+    assert (
+        kept.tolist()
+        == np.array(
+            [
+                [0.9, 0.8, lost, 0.7, lost, 0.2],
+                [0.1, lost, 0.6, lost, 0.9, 0.8],
+                [0.2, lost, 0.3, 0.2, lost, 0.6],
+                [0.8, 0.5, lost, lost, 0.3, 0.1],
+            ],
+            np.float32,
+        ).tolist()
+    )
+    assert best_of_groups(SCORES, LabelSpace(NAMES)) is SCORES

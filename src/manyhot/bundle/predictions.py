@@ -114,21 +114,29 @@ class Predictions(Sequence[list[str]]):
         return self.scores.indices[cells], self.scores.data[cells]
 
 
-def best(scores: ScoreMatrix, topk: int | None = None, floor: float | None = None) -> Targets:
-    """The labels that score highest: at most `topk` of a row, none below `floor`.
+def best(
+    scores: ScoreMatrix,
+    topk: int | None = None,
+    floor: float | None = None,
+    space: LabelSpace | None = None,
+) -> Targets:
+    """The labels that score highest: at most `topk` of a row, none below `floor`, one of a group.
 
     Args:
         scores: (rows, labels) in [0, 1], dense or CSR.
         topk: labels a row at most, >= 1; None for no limit.
         floor: lowest score that counts, in [0, 1]; None for no floor.
+        space: the label space, where it may have exclusive groups.
     """
     from manyhot.decide.cuts import assigned
+    from manyhot.decide.grouped import best_of_groups
     from manyhot.decide.top_k import highest
 
     if topk is not None:
         _check.at_least("topk", topk, 1)
     if floor is not None:
         _check.between("floor", floor, 0, 1)
+    scores = scores if space is None else best_of_groups(scores, space)
     width, lowest = scores.shape[1], 0.0 if floor is None else floor
     if topk is None:
         return assigned(scores, np.full(width, lowest, scores.dtype))  # so float32 0.7 reaches 0.7

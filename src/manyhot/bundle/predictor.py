@@ -77,9 +77,10 @@ class Predictor:
 
         Args:
             rows: any form of `inputs_of`.
-            topk: the so many best labels of each row instead of those of the fitted rule.
-            floor: labels that score at least so much, in [0, 1], instead of those of the fitted rule; with
-                `topk` both limits hold.
+            topk: the so many best labels of each row instead of those of the fitted rule; of an exclusive
+                group the best alone counts.
+            floor: labels that score at least so much, in [0, 1], instead of those of the fitted rule, of an
+                exclusive group the best at most; with `topk` both limits hold.
             row_ids: names of the rows; without them images are named by their file, others by number.
 
         Raises:
@@ -89,7 +90,7 @@ class Predictor:
         inputs = self.inputs(rows)
         fitted = topk is None and floor is None
         scores = self.model.kept_scores(inputs, self.rule.least_scores if fitted else topk or 0)
-        decisions = self.decide(scores) if fitted else best(scores, topk, floor)
+        decisions = self.decide(scores) if fitted else best(scores, topk, floor, self.space)
         return Predictions(self.space, row_ids if row_ids is not None else _names(inputs), scores, decisions)
 
 

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array, hstack
 
 from manyhot.decide.cuts import Cuts, by_name, from_names
 from manyhot.decide.rule import Decision, GoalLike, Rule, TuningData
-from manyhot.decide.scores import ScoreMatrix, absent_lowest
+from manyhot.decide.scores import ScoreMatrix, absent_lowest, cell_numbers, row_numbers
 from manyhot.decide.tuning import PerLabelCut
 from manyhot.labels import Group, LabelSpace, Targets, TunedRows
 
@@ -114,6 +114,20 @@ def at_half(space: LabelSpace) -> Decision:
         return Cuts(space, np.full(len(space), 0.5))
     groups = {group.name: 0.5 if group.allow_none else -np.inf for group in space.groups}
     return GroupChoice(space, groups, at_half(LabelSpace(space.independent)) if space.independent else None)
+
+
+def best_of_groups(scores: ScoreMatrix, space: LabelSpace) -> ScoreMatrix:
+    """Scores in which every label of an exclusive group but the first highest of the row has -inf."""
+    kept = scores.copy() if space.groups else scores
+    for group in space.groups:
+        own = space.columns(group.labels)
+        chosen = _chosen(scores[:, own], -np.inf)
+        if isinstance(kept, csr_array):
+            cells = row_numbers(chosen) * len(space) + own[chosen.indices]
+            kept.data[np.isin(kept.indices, own) & ~np.isin(cell_numbers(kept), cells)] = -np.inf
+        else:
+            kept[:, own] = np.where(chosen.toarray() > 0, kept[:, own], -np.inf)
+    return kept
 
 
 def _chosen(scores: ScoreMatrix, cut: float) -> csr_array:

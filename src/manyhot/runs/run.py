@@ -142,8 +142,10 @@ class Run:
         Args:
             rows: a path of a file or folder like the training data (labels are not needed), or rows in any
                 form of `inputs_of`: a list of texts or image paths, a DataFrame, a matrix.
-            topk: the so many best labels of each row instead of those above the tuned cuts.
-            floor: labels that score at least so much instead of those above the tuned cuts.
+            topk: the so many best labels of each row instead of those above the tuned cuts; of an exclusive
+                group the best alone counts.
+            floor: labels that score at least so much instead of those above the tuned cuts; of an exclusive
+                group the best at most.
             row_ids: names of the rows.
         """
         if isinstance(rows, (str, Path)):
