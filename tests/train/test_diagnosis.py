@@ -99,3 +99,18 @@ def test_nothing_learned_is_not_called_a_good_ranking():
 def test_sparse_scores_are_those_of_the_stored_cells():
     kept = np.where(GOOD * 0.4 > 0.1, GOOD * 0.4, 0).astype(np.float32)
     assert [f.name for f in diagnose(csr_array(kept), TARGETS)] == names(kept) == ["under_the_cut"]
+
+
+def test_of_findings_with_contrary_mends_there_is_one():
+    constant = np.tile((np.arange(10) < 5).astype(np.float32), (400, 1))  # sure, often wrong, and all alike
+    (finding,) = diagnose(constant, TARGETS)
+    assert (finding.name, finding.mend.startswith("lower the learning rate")) == ("saturated", True)
+    assert names(np.full_like(TRUTH, 0.9)) == ["prior"]  # and not that everything is decided
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_weights_are_lowered_only_where_there_are_any(weighted):
+    (finding,) = diagnose((GOOD * 0.4 + 0.55).astype(np.float32), TARGETS, weighted=weighted)
+    assert finding.name == "all_ones"
+    assert ("pos_weight" in finding.mend) is weighted
+    assert "tune the cuts" in finding.mend

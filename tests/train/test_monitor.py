@@ -121,3 +121,17 @@ def test_the_loss_of_many_rows_is_that_of_all_at_once():
     objective = Objective(BCE(), Targets.from_dense(wide), model.device)
     loss, _, scores = Monitor(model.prepare(inputs), objective, SPACE).measure(model)
     assert loss == pytest.approx(log_loss(wide.ravel(), scores.ravel().astype(float)), abs=1e-5)
+
+
+@pytest.mark.parametrize(("pos_weight", "weighted"), [(None, False), (2.0, True)])
+def test_a_diagnosis_knows_whether_positives_have_weights_also_beside_a_group(
+    pos_weight, weighted, monkeypatch
+):
+    space = LabelSpace(tuple("abcd"), groups=(Group("two", ("a", "b")),))
+    watch, model = monitor("hamming", np.eye(4)[np.arange(50) % 4], space)
+    loss = losses_for(space, "bce", pos_weight=pos_weight)
+    heard = []
+    monkeypatch.setattr("manyhot.train.monitor.diagnose", lambda *_, weighted: heard.append(weighted) or [])
+    watch = Monitor(watch.rows, Objective(loss, watch.objective.targets, model.device), space, "hamming")
+    watch.diagnose(model, watch.measure(model)[2])
+    assert heard == [weighted]

@@ -36,13 +36,18 @@ class Diagnosis(msgspec.Struct, frozen=True):
     mend: str
 
 
-def diagnose(scores: ScoreMatrix, targets: Targets, cut: float = 0.5) -> list[Diagnosis]:
-    """Everything that these scores show.
+def diagnose(
+    scores: ScoreMatrix, targets: Targets, cut: float = 0.5, *, weighted: bool = False
+) -> list[Diagnosis]:
+    """What is most wrong with these scores, and whether their cuts are too.
+
+    Of what asks for another training the worst alone is named: their mends contradict each other.
 
     Args:
         scores: (rows, labels) in [0, 1] of rows that were not trained on; absent cells of a CSR are 0.
         targets: (rows, labels); unknown cells are left out.
         cut: what a label's score has to reach to be decided, before anything is tuned.
+        weighted: the positives had weights in the loss.
     """
     picked = spread_rows(*targets.shape)
     some: Any = scores[picked]
@@ -53,9 +58,10 @@ def diagnose(scores: ScoreMatrix, targets: Targets, cut: float = 0.5) -> list[Di
     flat_scores, positive = scores[known], truth[known] >= 0.5
     share = np.where(known, truth, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     found = [
-        _prior(scores, share) or _unranked(scores, truth),
-        _all_ones(flat_scores, positive, cut),
-        _saturated(flat_scores, positive),
+        _saturated(flat_scores, positive)
+        or _prior(scores, share)
+        or _unranked(scores, truth)
+        or _all_ones(flat_scores, positive, cut, weighted),
         _under_the_cut(flat_scores, positive, np.broadcast_to(share, known.shape)[known], cut),
     ]
     return [finding for finding in found if finding is not None]
@@ -87,7 +93,7 @@ def _prior(scores: FloatArray, share: FloatArray) -> Diagnosis | None:
         return None
     return Diagnosis(
         "prior",
-        "all rows score about each label's share in the training rows: nothing was learned",
+        "all rows have about the same scores: nothing was learned",
         "check that inputs and labels belong to the same rows; raise the learning rate or the epochs, where "
         "there are any",
     )
@@ -120,14 +126,18 @@ def _unranked(scores: FloatArray, truth: FloatArray) -> Diagnosis | None:
     )
 
 
-def _all_ones(scores: FloatArray, positive: NDArray[np.bool_], cut: float) -> Diagnosis | None:
+def _all_ones(
+    scores: FloatArray, positive: NDArray[np.bool_], cut: float, weighted: bool
+) -> Diagnosis | None:
     decided, share = float((scores >= cut).mean()), float(positive.mean())
     if decided < 0.5 or decided < 2 * share:
         return None
     return Diagnosis(
         "all_ones",
         f"{decided:.0%} of all cells score {cut:g} or more, and {share:.1%} of them are positive",
-        "lower pos_weight (sqrt instead of balanced), or undo it in the scores (debias), and tune the cuts",
+        "lower pos_weight (sqrt instead of balanced), or undo it in the scores (debias), and tune the cuts"
+        if weighted
+        else "tune the cuts, or try the loss bce, whose scores are probabilities",
     )
 
 

@@ -95,14 +95,16 @@ class Monitor:
     def diagnose(self, model: Model, scores: ScoreMatrix) -> list[Diagnosis]:
         """What the scores of `measure` show; of a wide label space, all scores of a few rows."""
         targets = self.objective.targets
+        parts = self.objective.loss.modules()
+        weighted = any(getattr(part, "pos_weight", None) is not None for part in parts)
         if not model.is_wide:
-            return diagnose(scores, targets)
+            return diagnose(scores, targets, weighted=weighted)
         picked = spread_rows(*targets.shape)
         training = model.training
         model.eval()
         logits = model(model.to_input(self.rows.batch(torch.from_numpy(picked))))
         model.train(training)
-        return diagnose(model.head.scores(logits).cpu().numpy(), targets.rows(picked))
+        return diagnose(model.head.scores(logits).cpu().numpy(), targets.rows(picked), weighted=weighted)
 
     def _measure_wide(self, model: Model) -> tuple[float, dict[str, float], ScoreMatrix]:
         """Batch by batch, so that no matrix (rows, labels) is made."""

@@ -104,7 +104,7 @@ def solve_linear(
     left_out = expit(margins * np.float32(scale) + np.float32(shift))
     passes = int(found.passes.max(initial=0))
     history = _history(len(targets), passes, time.perf_counter() - started)
-    for finding in diagnose(left_out, targets):
+    for finding in diagnose(left_out, targets, weighted=positive_weight is not None):
         history.diagnoses.append(finding)
         on_event(Diagnosed(finding))
     on_event(Ended(history))
