@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from manyhot.errors import InputError
+from manyhot.errors import InputError, OptionError
 from manyhot.metrics import METRICS, Bootstrap, Result, evaluate, paired_test
 from manyhot.metrics.replicates import draws
 from manyhot.metrics.tails import Tails
@@ -189,3 +189,8 @@ def test_results_that_cannot_be_paired_are_refused():
         paired_test(drawn, other)
     with pytest.raises(InputError, match="other rows or other draws"):
         paired_test(drawn, evaluate(np.nan_to_num(targets), scores, intervals=20))
+
+
+def test_a_seed_outside_its_range_is_refused():
+    with pytest.raises(OptionError, match=r"seed must be in \[0, \d+\], got -1"):
+        Bootstrap(seed=-1)
