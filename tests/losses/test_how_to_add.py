@@ -49,7 +49,7 @@ def test_the_loss_is_in_the_library(run):
     assert re.search(r"^tempered-bce +To show how a loss is added. +temperature", listing, re.M)
     page = run("-m", "manyhot", "losses", "tempered-bce(temperature=3)")
     assert "y sp(-z / temperature) + (1 - y) sp(z / temperature)" in page
-    assert "manyhot.losses.TemperedBCE()(logits, targets)" in page
+    assert "manyhot.losses.TemperedBCE(temperature=3)(logits, targets)" in page
     run(
         "-c",
         "import torch\nfrom manyhot import losses\nfrom manyhot.losses import functional\n"

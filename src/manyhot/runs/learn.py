@@ -14,7 +14,7 @@ import numpy as np
 from manyhot.data import Table, folds
 from manyhot.decide import Decision, rule_for
 from manyhot.errors import TrainingError
-from manyhot.labels import ScoreMatrix, Targets
+from manyhot.labels import LabelSpace, ScoreMatrix, Targets
 from manyhot.losses import label_weights, losses_for
 from manyhot.losses.weighting import summary
 from manyhot.metrics import evaluate
