@@ -1,5 +1,6 @@
 """The command line as a whole: quick to start, one place for failures, exit codes 0, 1, 2."""
 
+import os
 import re
 import subprocess
 import sys
@@ -58,6 +59,16 @@ def test_predicting_loads_no_package_that_only_fitting_needs(fitted, tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert not {"sklearn", "pandas", "scipy.stats", "numba", "rich"} & set(done.stderr.split())
+
+
+def test_threads_of_torch_sleep_while_they_wait_unless_told_otherwise(monkeypatch):
+    for given, wanted in [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")]:
+        monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+        if given:
+            monkeypatch.setenv("OMP_WAIT_POLICY", given)
+        run("losses")
+        assert os.environ["OMP_WAIT_POLICY"] == wanted
+    monkeypatch.delenv("OMP_WAIT_POLICY")
 
 
 def test_no_arguments_shows_the_help():

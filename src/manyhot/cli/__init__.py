@@ -1,5 +1,6 @@
 """The command `manyhot`: each command is one file of this folder and is imported when it is called."""
 
+import os
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -49,6 +50,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever fails in it is reported here."""
+        # Threads that spin while they wait take the time of those waited for, where processors are shared.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         with telling_failures(ctx):
             return super().invoke(ctx)
 
