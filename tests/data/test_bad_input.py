@@ -279,3 +279,30 @@ def test_label_columns_with_minus_one_get_the_option_named(tmp_path):
     with pytest.raises(InputError, match=r"no label column .* where -1 in 'a' stands .* say unknown='-1'"):
         read(write(tmp_path / "a.csv", f"x,a,b\n{rows}"))
     assert read(tmp_path / "a.csv", unknown="-1").space.names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"labels": ["a", "b"], "features": ["x", "a"]}, "'a' is both a label and an input: leave it out of"),
+        ({"labels": ["a", "b"], "text": "a"}, r"'a' is both a label and an input \(text\): .* of text="),
+        ({"labels": ["a", "b"], "image": "a"}, r"'a' is both a label and an input \(image\)"),
+        ({"labels": ["a", "b"], "group": "a"}, "'a' is both a label and the group"),
+        ({"labels": ["a", "b"], "group": "part"}, "'part' is both the group and the split .* say split=''"),
+        ({"labels": ["a", "b"], "features": ["part"]}, "'part' is both an input and the split column"),
+        ({"labels": ["a", "b"], "split": "a"}, "a.csv, column 'a' says which rows train"),
+    ],
+)
+def test_a_column_has_one_role(tmp_path, said, message):
+    rows = "".join(
+        f"{row / 7:.3f},{row % 2},{row // 2 % 2},{('train', 'test')[row % 2]}\n" for row in range(8)
+    )
+    with pytest.raises(InputError, match=message):
+        read(write(tmp_path / "a.csv", f"x,a,b,part\n{rows}"), **said)
+    assert len(read(tmp_path / "a.csv", labels=["a", "b"], group="part", split="")) == 8
+
+
+def test_an_input_of_a_model_is_no_label_of_new_data(tmp_path):
+    schema = read(write(tmp_path / "a.csv", "x,a,b\n0.5,1,0\n2.5,0,1\n"), labels=["a", "b"]).schema
+    with pytest.raises(InputError, match="'x' is both a label and an input"):
+        read(tmp_path / "a.csv", labels=["a", "x"], like=schema)

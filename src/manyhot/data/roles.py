@@ -1,5 +1,6 @@
 """What each column of a table is for: labels, text, image, features, split, group, row id."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,10 @@ PART_WORDS = {
     "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "vld": "valid",
     "test": "test", "testing": "test", "tst": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
+_ROLE_WORDS = {
+    "labels": "a label", "text": "an input (text)", "features": "an input", "image": "an input (image)",
+    "group": "the group", "split": "the split column",
+}  # fmt: skip
 
 
 @dataclass
@@ -60,7 +65,8 @@ def assign(
         images_given: the caller named a folder or zip of images, so one column must name them.
 
     Raises:
-        InputError: a column that was asked for is absent, no label column is found, nothing is left as input.
+        InputError: a column that was asked for is absent or has a role already, no label column is found,
+            nothing is left as input.
     """
     free = list(frame.columns)
     warnings: list[str] = []
@@ -78,6 +84,9 @@ def assign(
         return bool(_sniff_text(frame, names) or _sniff_image(frame, names, path, False))
 
     labels, how = find_labels(frame, free, wishes, path, bool(text or image), any_input)
+    _refuse_two_roles(
+        path, labels=labels.columns, text=text, features=features, image=image, group=group, split=split
+    )
     for name in labels.columns:
         _take(free, name)
     identity = _take(free, _sniff_id(frame, free))
@@ -118,7 +127,7 @@ def assign_like(frame: "pl.DataFrame", schema: Schema, wishes: Wishes, layout: L
         path: of the file.
 
     Raises:
-        InputError: a column that was asked for is absent, or no label column is found.
+        InputError: a column that was asked for is absent or has a role already, or no label column is found.
     """
     text = tuple(wished_columns(frame, wishes.text, "text", path)) or schema.text
     image = _one(frame, wishes.image, "image", path) or schema.image
@@ -132,6 +141,9 @@ def assign_like(frame: "pl.DataFrame", schema: Schema, wishes: Wishes, layout: L
         wishes = replace(wishes, split=NO_SPLIT)
     split = _split(frame, free, wishes, path)
     labels, how = _labels_like(frame, [name for name in free if name != split], schema, wishes, path)
+    _refuse_two_roles(
+        path, labels=labels.columns, text=text, features=dict(schema.features), image=image, split=split
+    )
     used = {*labels.columns, split}
     split = NO_SPLIT if wishes.split == NO_SPLIT else split
     schema = _with(schema, layout=layout, text=text, image=image, labels=labels, split=split, group=None)
@@ -151,6 +163,20 @@ def _labels_like(
     separator = known.separator if known.form == "delimited" else None
     separator = separator if wishes.separator is None else wishes.separator
     return in_one(frame, known.columns[0], replace(wishes, separator=separator, unknown=unknown))
+
+
+def _refuse_two_roles(path: Path, **roles: "Iterable[str] | str | None") -> None:
+    """Raise `InputError` where a column has two roles: a model that reads a label learns nothing else."""
+    taken: dict[str, str] = {}
+    for role, names in roles.items():
+        for name in [names] if isinstance(names, str) else names or ():
+            if name in taken:
+                end = ", or say split='' if it does not say which rows train" if role == "split" else ""
+                raise InputError(
+                    f"{path.name}: column '{name}' is both {_ROLE_WORDS[taken[name]]} and "
+                    f"{_ROLE_WORDS[role]}: leave it out of {taken[name]}= or of {role}={end}"
+                )
+            taken[name] = role
 
 
 def part_of(column: "pl.Series", where: str) -> Any:
