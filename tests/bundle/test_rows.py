@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from manyhot.bundle.rows import inputs_of
 from manyhot.data import Schema
-from manyhot.errors import InputError
+from manyhot.errors import InputError, ManyhotWarning
 
 MATRIX = [[1.0, 2.0], [3.0, 4.5]]
 
@@ -127,6 +127,48 @@ def test_texts_are_taken_from_the_columns_that_the_model_reads(rows):
 def test_a_table_without_these_columns_is_refused_by_name():
     with pytest.raises(InputError, match=r"in the column 'title' and 'body'.* got .*DataFrame of 'a', 'b'"):
         inputs_of(pd.DataFrame({"a": ["x"], "b": ["y"]}), "text", TEXT)
+
+
+FILE = Schema(layout="jsonl", kind="text", text=("title", "body"))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"foo": "b"}],
+        {"foo": ["b"]},
+        pd.DataFrame({"foo": ["b"]}),
+        pd.Series(["b"], name="foo"),
+        pl.Series("foo", ["b"]),
+    ],
+    ids=["records", "mapping", "frame", "pandas", "polars"],
+)
+def test_a_model_of_a_file_knows_its_texts_by_name(rows):
+    with pytest.raises(
+        InputError, match=r"texts in the column 'title' and 'body', or as a list, got .*'foo'"
+    ):
+        inputs_of(rows, "text", FILE)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [["b"], pd.Series(["b"]), pl.Series(["b"]), np.array(["b"])],
+    ids=["list", "pandas", "polars", "numpy"],
+)
+def test_texts_without_a_name_are_texts(rows):
+    assert inputs_of(rows, "text", FILE).values == ["b"]
+
+
+@pytest.mark.parametrize("rows", [[{"body": "b"}], pd.Series(["b"], name="body")], ids=["records", "series"])
+def test_of_texts_that_are_joined_one_is_enough(rows):
+    with pytest.warns(ManyhotWarning, match="the table has no 'title', .* beside 'body': taken as blank"):
+        assert inputs_of(rows, "text", FILE).values == ["b"]
+
+
+def test_a_number_column_that_holds_words_is_refused():
+    schema = Schema(layout="memory", kind="columns", features=(("size", "number"),))
+    with pytest.raises(InputError, match=r"row 1 of the table: column 'size' was a number .* 'large'.*1 row"):
+        inputs_of([{"size": "1"}, {"size": "large"}], "columns", schema)
 
 
 def test_sparse_columns_and_images_are_taken_by_name_too(tmp_path):

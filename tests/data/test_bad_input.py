@@ -306,3 +306,11 @@ def test_an_input_of_a_model_is_no_label_of_new_data(tmp_path):
     schema = read(write(tmp_path / "a.csv", "x,a,b\n0.5,1,0\n2.5,0,1\n"), labels=["a", "b"]).schema
     with pytest.raises(InputError, match="'x' is both a label and an input"):
         read(tmp_path / "a.csv", labels=["a", "x"], like=schema)
+
+
+def test_a_text_that_is_a_list_in_one_row_is_still_the_text(tmp_path):
+    lines = [f'{{"text": "some words number {row}", "labels": ["{"ab"[row % 2]}"]}}' for row in range(20)]
+    path = write(tmp_path / "a.jsonl", "\n".join([*lines, '{"text": ["x", "y"], "labels": ["a"]}']))
+    table = read(path)
+    assert (len(table), table.inputs.kind, table.space.names) == (20, "text", ("a", "b"))
+    assert list(map(str, table.notes.skipped)) == ["a.jsonl:21: column 'text' holds a list; wanted one value"]

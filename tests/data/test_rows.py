@@ -10,7 +10,19 @@ import pytest
 from PIL import Image
 from scipy import sparse
 
-from manyhot.data import Columns, Images, SparseColumns, Table, Texts, read, read_inputs
+from manyhot.data import (
+    Columns,
+    Images,
+    SparseColumns,
+    Table,
+    Texts,
+    jsonlines,
+    read,
+    read_inputs,
+    stream_inputs,
+)
+from manyhot.data.files import Encoding
+from manyhot.data.frames import stacked
 from manyhot.errors import InputError, ManyhotWarning
 from manyhot.labels import LabelSpace, Targets
 
@@ -105,10 +117,69 @@ def test_columns_come_in_the_order_and_types_of_training(tmp_path, column_schema
     assert empty.frame["size"].to_list() == [None, None]
 
 
-def test_a_number_column_that_holds_words_is_refused(tmp_path, column_schema):
-    path = write(tmp_path / "a.csv", "size,kind\n1,a\nlarge,b\n")
-    with pytest.raises(InputError, match=r"column 'size' was a number when the model was made, .*'large'"):
-        read_inputs(path, column_schema)
+def test_a_row_with_words_in_a_number_column_is_left_out_and_told(tmp_path, column_schema):
+    path = write(tmp_path / "a.csv", "size,kind\n1,a\nlarge,b\n2.5,c\n")
+    told = r"1 row left out: a.csv:3: column 'size' was a number when the model was made, .*'large'"
+    with pytest.warns(ManyhotWarning, match=told):
+        inputs, ids = read_inputs(path, column_schema)
+    assert inputs.frame.to_dict(as_series=False) == {"size": [1, 2.5], "kind": ["a", "c"]}
+    assert ids.tolist() == ["2", "4"]
+    with pytest.warns(ManyhotWarning, match=told):
+        batches = list(stream_inputs(path, column_schema, 1))
+    assert [ids.tolist() for _, ids in batches] == [["2"], ["4"]]
+    with (
+        pytest.warns(ManyhotWarning, match="2 rows left out"),
+        pytest.raises(InputError, match=r"b.csv: no row can be used; the first: b.csv:2: column 'size'"),
+    ):
+        read_inputs(write(tmp_path / "b.csv", "size,kind\nx,a\ny,b\n"), column_schema)
+
+
+def test_labelled_rows_with_words_in_a_number_column_are_left_out_too(tmp_path, column_schema):
+    path = write(tmp_path / "a.csv", "size,kind,x,y\n1,a,1,0\nlarge,b,0,1\n2,a,1,1\n")
+    table = read(path, like=column_schema)
+    assert [row.where for row in table.notes.skipped] == ["a.csv:3"]
+    assert table.row_ids.tolist() == ["2", "4"]
+
+
+def test_a_list_in_a_text_cell_makes_its_row_a_bad_one(monkeypatch, tmp_path, text_schema):
+    lines = ['{"body": "x"}', '{"body": ["a", "b"]}', '{"body": 7}', '{"body": ["y"]}', '{"body": null}']
+    stdin(monkeypatch, lines)
+    with pytest.warns(ManyhotWarning, match=r"1 row left out: standard input:2: column 'body' holds a list"):
+        inputs, ids = read_inputs("-", text_schema)
+    assert inputs.values == ["x", "7", "y", ""]
+    assert ids.tolist() == ["1", "3", "4", "5"]
+
+
+def test_blocks_of_a_file_may_differ_in_whether_they_hold_a_list(tmp_path):
+    lines = [json.dumps({"body": body}) for body in ["x" * 30, ["y" * 30, "b"], "z" * 30, ["v" * 30]]]
+    path = write(tmp_path / "a.jsonl", "\n".join(lines))
+    batches = list(jsonlines.batches(path, Encoding(), 64))
+    assert {str(batch.frame["body"].dtype) for batch in batches} == {"String", "List(String)"}
+    whole = stacked([batch.frame for batch in batches])
+    assert whole["body"].to_list() == [["x" * 30], ["y" * 30, "b"], ["z" * 30], ["v" * 30]]
+
+
+def test_one_of_several_texts_that_are_joined_is_enough(monkeypatch, tmp_path):
+    rows = [f"oil prices rise {row},they rose by {row} percent today,{'ab'[row % 2]}" for row in range(4)]
+    schema = read(write(tmp_path / "t.csv", "title,text,labels\n" + "\n".join(rows))).schema
+    assert schema.text == ("title", "text")
+    stdin(monkeypatch, ['{"text": "oil"}', '{"text": "gas"}'])
+    with pytest.warns(
+        ManyhotWarning, match=r"standard input has no 'title', .* beside 'text': taken as blank"
+    ):
+        batches = list(stream_inputs("-", schema, 1))
+    assert [inputs.values for inputs, _ in batches] == [["oil"], ["gas"]]
+    stdin(monkeypatch, ['{"body": "oil"}'])
+    with pytest.raises(InputError, match=r"standard input lacks 'title', 'text', which the model reads"):
+        read_inputs("-", schema)
+
+
+def test_cells_of_arff_that_cannot_be_used_are_told(tmp_path):
+    head = "@relation a\n@attribute size numeric\n@attribute y {0,1}\n@data\n"
+    schema = read(write(tmp_path / "a.arff", f"{head}1,1\n2,0\n"), labels=["y"]).schema
+    with pytest.warns(ManyhotWarning, match="1 row left out: b.arff:6: attribute 'size' is numeric"):
+        inputs, ids = read_inputs(write(tmp_path / "b.arff", f"{head}1,1\nlarge,0\n"), schema)
+    assert (len(inputs), ids.tolist()) == (1, ["5"])
 
 
 def test_images_from_files_folders_zips_and_tables(tmp_path):

@@ -1,5 +1,6 @@
 """Rows that a user holds in memory, or as files, made the inputs that a model reads."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,11 @@ from scipy.sparse import csr_array, issparse
 
 from manyhot.data.frames import listed
 from manyhot.data.images import SUFFIXES, Images
+from manyhot.data.index import count
 from manyhot.data.inputs import Columns, Inputs, Kind, Mixed, SparseColumns, Texts, joined_text
 from manyhot.data.named_inputs import named_inputs
 from manyhot.data.roles import text_columns
-from manyhot.errors import InputError
+from manyhot.errors import InputError, ManyhotWarning
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,6 +38,8 @@ def inputs_of(rows: Any, kind: Kind | None = None, schema: "Schema | None" = Non
     Raises:
         InputError: no such form, or another kind than the model reads.
     """
+    if kind == "text" and schema is not None and schema.layout != "memory" and _has_name(rows):
+        rows = rows.to_frame()  # of a Series that is one column of a table, which the model knows by name
     inputs = _inputs_of(rows, kind)
     if kind is not None and schema is not None and isinstance(inputs, (Columns, Mixed)):
         inputs = _of_named_columns(inputs.frame, kind, schema) or inputs
@@ -53,13 +57,19 @@ def _of_named_columns(frame: "pl.DataFrame", kind: Kind, schema: "Schema") -> In
     if kind == "image":
         name = schema.image
         return _strings(frame[name].cast(str).fill_null("").to_list(), kind) if name in there else None
-    if kind == "text" and frame.width == 1 and not set(schema.text) <= there:  # there is nothing to choose
-        return Texts(joined_text(frame))
-    if (kind == "text" and not set(schema.text) <= there) or (
-        kind == "sparse" and not set(schema.column_names) & there
-    ):
+    if kind == "text" and not set(schema.text) & there:
+        return Texts(joined_text(frame)) if frame.width == 1 and schema.layout == "memory" else None
+    if kind == "sparse" and not set(schema.column_names) & there:
         return None
-    return named_inputs(frame, schema, "the table")
+    inputs, faults, notes = named_inputs(frame, schema, "the table")
+    if faults:
+        row = min(faults)
+        raise InputError(
+            f"row {row} of the table: {faults[row]} ({count(len(faults), 'row', 'rows')} like it)"
+        )
+    for note in notes:
+        warnings.warn(note, ManyhotWarning, stacklevel=4)
+    return inputs
 
 
 def _wanted(kind: Kind, schema: "Schema | None") -> str:
@@ -147,6 +157,11 @@ def _of_frame(frame: "pl.DataFrame", kind: Kind | None) -> Columns | Mixed:
         return Columns(frame)
     text = text_columns(frame)
     return Mixed(frame, text) if text or kind == "mixed" else Columns(frame)
+
+
+def _has_name(rows: Any) -> bool:
+    """Whether the rows are a Series of pandas or polars that has a name."""
+    return hasattr(rows, "to_frame") and bool(getattr(rows, "name", None))
 
 
 def _is_column(value: Any) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manyhot.data import arff_sparse, delimited
 from manyhot.data.arff_header import Attribute, Header, Labels, labels_of, parse_header
@@ -18,7 +17,7 @@ from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import Marks, of_lists, read_marks
 from manyhot.data.piece import Piece
 from manyhot.data.table import BadRow, LabelColumns, Schema
-from manyhot.data.tabular import inputs_of
+from manyhot.data.tabular import RowsRead, inputs_of
 from manyhot.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def read_piece(path: Path, wishes: Wishes, xml: Path | None, like: Schema | None
     return piece
 
 
-def read_inputs(path: Path, schema: Schema) -> tuple[Inputs, NDArray[np.str_]]:
+def read_inputs(path: Path, schema: Schema) -> RowsRead:
     """The inputs of a file for prediction: attributes are found by name, labels may be there or not.
 
     Raises:
@@ -70,9 +69,8 @@ def read_inputs(path: Path, schema: Schema) -> tuple[Inputs, NDArray[np.str_]]:
     if _is_sparse(first.data):
         rows = arff_sparse.read_rows(path.name, header, list(range(len(header.attributes))), blocks)
         inputs = _as_read(SparseColumns(rows.matrix, rows.names), schema, path)
-        return inputs, rows.places.astype(np.str_)
-    batch = _dense(path, header, blocks)
-    return inputs_of(batch, schema, None)[0], batch.places.astype(np.str_)
+        return RowsRead(inputs, rows.places.astype(np.str_), {}, rows.skipped, [])
+    return inputs_of(_dense(path, header, blocks), schema, None)
 
 
 def _as_read(inputs: SparseColumns, schema: Schema, path: Path) -> Inputs:
@@ -91,7 +89,7 @@ def _as_read(inputs: SparseColumns, schema: Schema, path: Path) -> Inputs:
         )
     dense = inputs.matrix.toarray()
     frame = pl.DataFrame({name: dense[:, place] for place, name in enumerate(inputs.names)})
-    return Columns(fixed(frame, dict(schema.features), path.name))
+    return Columns(fixed(frame, dict(schema.features), path.name)[0])
 
 
 def _opened(path: Path, encoding: Encoding) -> tuple[Header, Iterator[Lines]]:
@@ -146,10 +144,12 @@ def _dense_piece(
     else:
         names = tuple(header.attributes[place].name for place in labels.columns)
         marks = read_marks(batch, LabelColumns(form="columns", columns=names, unknown=wishes.unknown))
+    bad: dict[int, BadRow] = {}
     if like is None:
         inputs, schema, inputs_how = _inputs(batch.frame, attributes, path, wishes)
     else:
-        inputs, schema, inputs_how = inputs_of(batch, like, None)[0], like, ""
+        rows = inputs_of(batch, like, None)
+        inputs, bad, schema, inputs_how = rows.inputs, rows.bad, like, ""
     piece = Piece(
         path.name,
         inputs,
@@ -162,7 +162,7 @@ def _dense_piece(
         skipped=batch.skipped,
         warnings=batch.warnings,
     )
-    return piece.without({row: BadRow(batch.where(row), why) for row, why in marks.bad.items()})
+    return piece.without(bad | {row: BadRow(batch.where(row), why) for row, why in marks.bad.items()})
 
 
 def _inputs(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from manyhot.data.frames import Batch, no_row
+from manyhot.data.frames import Batch, no_row, stacked
 from manyhot.data.table import Layout
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ def _cut(batch: Batch, rows: int) -> tuple[Batch, Batch]:
 
 
 def _joined(one: Batch, other: Batch) -> Batch:
-    import polars as pl
-
-    frame = pl.concat([one.frame, other.frame], how="diagonal_relaxed") if one.frame.height else other.frame
+    frame = stacked([one.frame, other.frame]) if one.frame.height else other.frame
     places = np.concatenate([one.places, other.places])
     return Batch(frame, places, one.name, [*one.skipped, *other.skipped], [*one.warnings, *other.warnings])
 

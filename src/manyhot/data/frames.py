@@ -66,15 +66,13 @@ def together(batches: Iterator[Batch], name: str) -> Batch:
     Raises:
         InputError: no row could be read.
     """
-    import polars as pl
-
     parts = list(batches)
     skipped = [row for part in parts for row in part.skipped]
     warnings = [warning for part in parts for warning in part.warnings]
     parts = [part for part in parts if part.frame.height]
     if not parts:
         raise no_row(name, skipped)
-    frame = pl.concat([part.frame for part in parts], how="diagonal_relaxed", rechunk=True)
+    frame = stacked([part.frame for part in parts])
     return Batch(frame, np.concatenate([part.places for part in parts]), name, skipped, warnings)
 
 
@@ -129,11 +127,18 @@ def _numbers(cells: "pl.Series") -> "pl.Series":
     return cells.str.strip_chars().cast(pl.Float64, strict=False)
 
 
-def fixed(frame: "pl.DataFrame", columns: "dict[str, str]", where: str) -> "pl.DataFrame":
-    """The named columns with the roles they had when the schema was made ("number" or "category").
+def fixed(
+    frame: "pl.DataFrame", columns: "dict[str, str]", where: str
+) -> "tuple[pl.DataFrame, dict[int, str]]":
+    """The named columns with the roles they had when the schema was made, and why some rows do not fit.
+
+    Args:
+        frame: the rows; cells may be strings.
+        columns: role of each column, "number" or "category".
+        where: the table's name, for errors.
 
     Raises:
-        InputError: columns are missing, or a number column holds something else.
+        InputError: columns are missing.
     """
     import polars as pl
 
@@ -144,27 +149,61 @@ def fixed(frame: "pl.DataFrame", columns: "dict[str, str]", where: str) -> "pl.D
             "add the missing columns, blank where unknown"
         )
     out: list[pl.Series] = []
+    faults: dict[int, str] = {}
     for name, role in columns.items():
-        column = frame[name]
+        column, lists = single(frame[name])
+        faults = dict.fromkeys(lists, f"column '{name}' holds a list; wanted one value") | faults
         if role == "category":
             column = column if column.dtype == pl.String else column.cast(pl.String)
         elif column.dtype == pl.String:
             number = as_number(column)
-            if number is None and column.str.strip_chars().is_in(list(MISSING)).fill_null(True).all():
-                number = pl.Series(name, [None] * len(column), dtype=pl.Float64)
-            if number is None:
-                bad = _numbers(column).is_null() & ~column.str.strip_chars().is_in(list(MISSING)).fill_null(
-                    True
-                )
-                cell = column.filter(bad)[0]
-                raise InputError(
-                    f"{where}: column '{name}' was a number when the model was made, here it holds "
-                    f"{short(cell)}: "
-                    "mend the cell, or leave it blank"
-                )
-            column = number
+            column, odd = (number, {}) if number is not None else _numbers_but_for_a_few(column)
+            faults = odd | faults
         out.append(column.rename(name))
-    return pl.DataFrame(out)
+    return pl.DataFrame(out), faults
+
+
+def _numbers_but_for_a_few(column: "pl.Series") -> "tuple[pl.Series, dict[int, str]]":
+    """A column as numbers where it holds them, and what else it holds, by row."""
+    import polars as pl
+
+    odd = _numbers(column).is_null() & ~column.str.strip_chars().is_in(list(MISSING)).fill_null(True)
+    number = as_number(column.set(odd, None))
+    told = {
+        row: f"column '{column.name}' was a number when the model was made, here it holds "
+        f"{short(column[row])}: mend the cell, or leave it blank"
+        for row in odd.arg_true().to_list()
+    }
+    return pl.repeat(None, len(column), dtype=pl.Float64, eager=True) if number is None else number, told
+
+
+def single(column: "pl.Series") -> "tuple[pl.Series, list[int]]":
+    """A column in which a list of one stands for what it holds, and the rows whose list holds more."""
+    import polars as pl
+
+    if column.dtype not in (pl.List, pl.Array):
+        return column, []
+    lists = column.cast(pl.List(pl.String))
+    several = (lists.list.len() > 1).fill_null(False)
+    return lists.list.first().set(several, None), several.arg_true().to_list()
+
+
+def stacked(frames: "list[pl.DataFrame]") -> "pl.DataFrame":
+    """Frames under each other, absent columns null; a column of lists in one of them is so in all."""
+    import polars as pl
+
+    lists = {name for frame in frames for name, dtype in frame.schema.items() if dtype == pl.List}
+    return pl.concat([_with_lists(frame, lists) for frame in frames], how="diagonal_relaxed", rechunk=True)
+
+
+def _with_lists(frame: "pl.DataFrame", names: set[str]) -> "pl.DataFrame":
+    import polars as pl
+
+    single = [name for name in frame.columns if name in names and frame[name].dtype not in (pl.List, pl.Null)]
+    return frame.with_columns(
+        pl.when(pl.col(name).is_not_null()).then(pl.concat_list(pl.col(name).cast(pl.String))).alias(name)
+        for name in single
+    )
 
 
 def short(cell: Any, most: int = 40) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyhot.data.frames import listed, short, typed
+from manyhot.data.frames import listed, short, single, typed
 from manyhot.data.images import SUFFIXES
 from manyhot.data.label_columns import (
     ID_NAMES,
@@ -68,6 +68,7 @@ def assign(
         InputError: a column that was asked for is absent or has a role already, no label column is found,
             nothing is left as input.
     """
+    frame = _with_texts_as_strings(frame, wishes)
     free = list(frame.columns)
     warnings: list[str] = []
     split = _take(free, _split(frame, free, wishes, path))
@@ -318,6 +319,14 @@ def _sniff_texts(frame: "pl.DataFrame", free: list[str]) -> tuple[str, ...]:
         return ()
     texts = [name for name in free if name.lower() in TEXT_NAMES and _is_string(frame, name)]
     return tuple(name for name in free if name == found or (name in texts and _like_text(frame[name])))
+
+
+def _with_texts_as_strings(frame: "pl.DataFrame", wishes: Wishes) -> "pl.DataFrame":
+    """A text, by its name, that is a list of texts in a few rows is a text: these rows are bad ones."""
+    labels = [wishes.labels] if isinstance(wishes.labels, str) else wishes.labels or ()
+    named = [name for name in frame.columns if name.lower() in TEXT_NAMES and name not in labels]
+    texts = [single(frame[name]) for name in named if is_list(frame, name)]
+    return frame.with_columns(column for column, several in texts if len(several) < frame.height / 10)
 
 
 def _like_text(column: "pl.Series") -> bool:

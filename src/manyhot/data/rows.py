@@ -1,7 +1,7 @@
 """New rows for prediction, read the way a schema says, without labels: at once, or in batches."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from inspect import currentframe
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -13,7 +13,7 @@ from manyhot._check import at_least
 from manyhot.data import arff, fasttext, tabular, trees, xmc
 from manyhot.data.even_batches import even
 from manyhot.data.files import Encoding, bare_name, existing, head_of, layout_of, lines_of, shown
-from manyhot.data.frames import Batch, together
+from manyhot.data.frames import together
 from manyhot.data.images import SUFFIXES, Images
 from manyhot.data.index import count
 from manyhot.data.inputs import Inputs, Texts
@@ -21,6 +21,7 @@ from manyhot.data.libsvm import columns_of
 from manyhot.data.reading import parts_of
 from manyhot.data.sparse_text import read_rows
 from manyhot.data.table import TABULAR, BadRow, Layout, Schema
+from manyhot.data.tabular import RowsRead
 from manyhot.errors import InputError, ManyhotWarning
 
 Ids = NDArray[np.str_]
@@ -77,8 +78,11 @@ def stream_inputs(
         return
     file, encoding, used = None if str(path) == "-" else Path(path), Encoding(), False
     bad: list[BadRow] = []
+    told: set[str] = set()
     for batch in even(tabular.batches(file, layout, encoding, rows=batch_rows), batch_rows, layout):
-        inputs, ids, bad = _usable(batch, schema, file, images)
+        rows = tabular.inputs_of(batch, schema, file, images)
+        inputs, ids, bad = _usable(rows._replace(notes=[note for note in rows.notes if note not in told]))
+        told.update(rows.notes)
         if len(inputs):
             used = True
             yield inputs, ids
@@ -148,7 +152,7 @@ def _one(path: str | Path, schema: Schema, images: str | Path | None) -> tuple[I
     if schema.kind == "text" and layout in ("text", "fasttext", "xmc", "libsvm"):
         return _from_lines(path, schema)
     if schema.kind in ("columns", "sparse", "text") and layout == "arff":
-        return arff.read_inputs(path, schema)
+        return _some_usable(arff.read_inputs(path, schema), path.name)
     if schema.kind == "sparse" and layout in ("libsvm", "xmc"):
         return _from_sparse_text(path, layout, schema)
     raise InputError(
@@ -166,21 +170,23 @@ def _from_table(
 ) -> tuple[Inputs, Ids]:
     encoding = Encoding()
     batch = together(tabular.batches(path, layout, encoding), _name(path))
-    inputs, ids, bad = _usable(batch, schema, path, images)
+    found = _some_usable(tabular.inputs_of(batch, schema, path, images), _name(path))
     _tell([], [encoding.warning(_name(path))])
+    return found
+
+
+def _some_usable(rows: RowsRead, name: str) -> tuple[Inputs, Ids]:
+    inputs, ids, bad = _usable(rows)
     if not len(inputs):
-        raise _none_usable(_name(path), bad)
+        raise _none_usable(name, bad)
     return inputs, ids
 
 
-def _usable(
-    batch: Batch, schema: Schema, path: Path | None, images: str | Path | None
-) -> tuple[Inputs, Ids, list[BadRow]]:
-    """The rows of a batch that can be used, their ids, and the others, which are told."""
-    inputs, ids, faults = tabular.inputs_of(batch, schema, path, images)
-    bad = [*batch.skipped, *(BadRow(str(ids[row]), why) for row, why in faults.items())]
-    _tell(bad, batch.warnings)
-    return *_without(inputs, ids, faults), bad
+def _usable(rows: RowsRead) -> tuple[Inputs, Ids, list[BadRow]]:
+    """The rows that can be used, their ids, and the others, which are told."""
+    bad = [*rows.skipped, *(rows.bad[row] for row in sorted(rows.bad))]
+    _tell(bad, rows.notes)
+    return *_without(rows.inputs, rows.ids, rows.bad), bad
 
 
 def _name(path: Path | None) -> str:
@@ -236,7 +242,7 @@ def _single_image(path: Path) -> tuple[Inputs, Ids]:
     return inputs, np.asarray([str(path)], np.str_)
 
 
-def _without(inputs: Inputs, ids: Ids, faults: dict[int, str]) -> tuple[Inputs, Ids]:
+def _without(inputs: Inputs, ids: Ids, faults: Mapping[int, object]) -> tuple[Inputs, Ids]:
     if not faults:
         return inputs, ids
     kept = np.setdiff1d(np.arange(len(inputs)), list(faults))

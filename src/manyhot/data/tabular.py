@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +122,8 @@ def piece_of(batch: Batch, roles: Roles, path: Path | None, images: str | Path |
         )
     assert schema.labels is not None
     marks = read_marks(batch, schema.labels)
-    inputs, ids, faults = inputs_of(batch, schema, path, images)
+    rows = inputs_of(batch, schema, path, images)
+    inputs, ids = rows.inputs, rows.ids
     how = ""
     if schema.kind in ("text", "mixed"):
         how = f"text in {' + '.join(repr(name) for name in schema.text)}"
@@ -144,18 +145,28 @@ def piece_of(batch: Batch, roles: Roles, path: Path | None, images: str | Path |
         else None,
         group=_values(batch.frame[schema.group]) if schema.group else None,
         unused=list(roles.unused),
-        skipped=list(batch.skipped),
-        warnings=[*batch.warnings, *roles.warnings],
+        skipped=list(rows.skipped),
+        warnings=[*rows.notes, *roles.warnings],
     )
-    bad = {row: BadRow(str(ids[row]), why) for row, why in faults.items()}
-    bad |= {row: BadRow(batch.where(row), why) for row, why in marks.bad.items()}
+    bad = rows.bad | {row: BadRow(batch.where(row), why) for row, why in marks.bad.items()}
     return piece.without(bad)
 
 
-def inputs_of(
-    batch: Batch, schema: Schema, path: Path | None, images: str | Path | None = None
-) -> tuple[Inputs, NDArray[np.str_], dict[int, str]]:
-    """Inputs of a batch, an id for each row, and why some rows cannot be used.
+class RowsRead(NamedTuple):
+    """Inputs, an id for each row, and what to tell of them.
+
+    bad: the rows that cannot be used, by their number. skipped: rows of the file that are not among them all.
+    """
+
+    inputs: Inputs
+    ids: NDArray[np.str_]
+    bad: dict[int, BadRow]
+    skipped: list[BadRow]
+    notes: list[str]
+
+
+def inputs_of(batch: Batch, schema: Schema, path: Path | None, images: str | Path | None = None) -> RowsRead:
+    """Inputs of a batch, an id for each row, and which rows cannot be used.
 
     Raises:
         InputError: columns that the schema names are missing, by name.
@@ -163,17 +174,24 @@ def inputs_of(
     frame = batch.frame
     if schema.kind == "image":
         assert schema.image is not None
-        names = (
-            fixed(frame, {schema.image: "category"}, batch.name)[schema.image].fill_null("").str.strip_chars()
-        )
-        inputs: Inputs = images_of(names.to_list(), path, images)
-        return inputs, np.asarray(names.to_list(), np.str_), inputs.faults()
-    inputs = named_inputs(frame, schema, batch.name)
+        return _images_read(batch, schema.image, path, images)
+    inputs, faults, notes = named_inputs(frame, schema, batch.name)
     if schema.id is not None and schema.id in frame.columns:
         ids = np.asarray(frame[schema.id].cast(str).fill_null("").to_list(), np.str_)
     else:
         ids = batch.places.astype(np.str_)
-    return inputs, ids, {}
+    bad = {row: BadRow(batch.where(row), why) for row, why in faults.items()}
+    return RowsRead(inputs, ids, bad, batch.skipped, [*batch.warnings, *notes])
+
+
+def _images_read(batch: Batch, column: str, path: Path | None, images: str | Path | None) -> RowsRead:
+    cells, lists = fixed(batch.frame, {column: "category"}, batch.name)
+    names = cells[column].fill_null("").str.strip_chars().to_list()
+    inputs = images_of(names, path, images)
+    bad = {row: BadRow(names[row], why) for row, why in inputs.faults().items()}
+    blank = {row: "the image cell is blank" for row, name in enumerate(names) if not name}
+    bad |= {row: BadRow(batch.where(row), why) for row, why in (blank | lists).items()}
+    return RowsRead(inputs, np.asarray(names, np.str_), bad, batch.skipped, batch.warnings)
 
 
 def images_of(names: list[str], path: Path | None, images: str | Path | None) -> Images:
