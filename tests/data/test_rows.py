@@ -13,6 +13,7 @@ from scipy import sparse
 from manyhot.data import (
     Columns,
     Images,
+    Schema,
     SparseColumns,
     Table,
     Texts,
@@ -291,3 +292,25 @@ def test_one_bad_image_of_several_is_left_out_and_told(tmp_path):
         read_inputs([paths[0], paths[2]], schema)
     with pytest.raises(InputError, match="no such file"):
         read_inputs([*paths, tmp_path / "none.png"], schema)
+    note = write(tmp_path / "notes.txt", "no image at all\n")
+    with pytest.warns(
+        ManyhotWarning, match=r"1 row left out: .*notes.txt: holds text, the model reads image"
+    ):
+        assert len(read_inputs([paths[1], note], schema)[0]) == 1
+
+
+def test_every_row_left_out_is_named(monkeypatch, text_schema):
+    stdin(monkeypatch, ['{"body": "one"}', *["oops"] * 20])
+    with pytest.warns(ManyhotWarning) as told:
+        read_inputs("-", text_schema)
+    first, *rows = str(told[0].message).splitlines()
+    assert first == "20 rows left out:"
+    assert [row.split(": ")[0] for row in rows] == [f"  standard input:{line}" for line in range(2, 22)]
+
+
+def test_a_blank_image_cell_is_told_with_its_line(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "good.png")
+    schema = Schema(layout="delimited", kind="image", image="file")
+    path = write(tmp_path / "a.csv", "file,n\ngood.png,1\n,2\n")
+    with pytest.warns(ManyhotWarning, match=r"1 row left out: a.csv:3: the image cell is blank$"):
+        assert len(read_inputs(path, schema)[0]) == 1

@@ -104,23 +104,17 @@ def _layout_of_table(path: str | Path, schema: Schema) -> Layout | None:
 def _each(
     paths: Sequence[str | Path], schema: Schema, images: str | Path | None
 ) -> Iterator[tuple[Inputs, Ids]]:
-    """The rows of each path; of several image files, those that cannot be read are left out and told."""
+    """The rows of each path; for a model of images one of several that is none is left out and told."""
     bad: list[BadRow] = []
     for path in paths:
         try:
             yield _one(path, schema, images)
         except InputError as error:
-            if (
-                schema.kind != "image"
-                or Path(path).suffix.lower() not in SUFFIXES
-                or not Path(path).is_file()
-            ):
-                raise
-            if len(paths) == 1:
+            if schema.kind != "image" or len(paths) == 1 or not Path(path).exists():
                 raise
             bad.append(BadRow(str(path), str(error).removeprefix(Path(path).name).removeprefix(":").strip()))
     if len(bad) == len(paths):
-        raise InputError(f"none of the {len(bad)} images can be read: {_some(bad)}")
+        raise InputError(f"none of the {len(bad)} images can be read:{_all(bad)}")
     _tell(bad, [])
 
 
@@ -255,14 +249,14 @@ def _none_usable(name: str, bad: Sequence[BadRow]) -> InputError:
 
 def _tell(bad: Sequence[BadRow], notes: Sequence[str | None]) -> None:
     if bad:
-        _warn(f"{count(len(bad), 'row', 'rows')} left out: {_some(bad)}")
+        _warn(f"{count(len(bad), 'row', 'rows')} left out:{_all(bad)}")
     for note in filter(None, notes):
         _warn(note)
 
 
-def _some(bad: Sequence[BadRow], most: int = 3) -> str:
-    more = f"; and {len(bad) - most:,} more" if len(bad) > most else ""
-    return "; ".join(map(str, bad[:most])) + more
+def _all(bad: Sequence[BadRow]) -> str:
+    """Every row, since who predicts has to know which rows have no answer; many of them in lines."""
+    return " " + "; ".join(map(str, bad)) if len(bad) <= 3 else "".join(f"\n  {row}" for row in bad)
 
 
 def _warn(text: str) -> None:
