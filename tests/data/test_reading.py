@@ -34,7 +34,7 @@ def test_csv_with_quotes_newlines_and_a_row_without_labels(tmp_path):
     assert table.row_ids.tolist() == ["a", "b", "c"]
     assert table.notes.sentence == (
         "read a.csv: 3 rows, text in 'text', 3 labels in 'labels' (separated by '|'), 1.00 a row; "
-        "1 row without labels"
+        "rows named by 'id'; 1 row without labels"
     )
     assert table.notes.lines() == [table.notes.sentence]
 
@@ -259,6 +259,33 @@ def test_a_part_without_the_columns_of_the_first_is_refused(tmp_path):
     test = write(tmp_path / "b.csv", "text,tags\nthird text here,c\n")
     with pytest.raises(InputError, match=r"b.csv lacks 'labels', .* it has 'text', 'tags'"):
         read(train, test=test)
+
+
+def test_a_part_needs_no_split_and_no_group_column(tmp_path):
+    rows = [f"{row}.5,{row % 2},{row // 2 % 2},{('train', 'valid')[row % 2]},{row // 2}" for row in range(6)]
+    train = write(tmp_path / "a.csv", "\n".join(["x,a,b,part,group", *rows]))
+    test = write(tmp_path / "b.csv", "x,a,b\n7.5,1,0\n8.5,0,1\n")
+    table = read(train, test=test, labels=["a", "b"])
+    assert table.part.tolist() == [*["train", "valid"] * 3, "test", "test"]
+    assert table.group.tolist() == ["0", "0", "1", "1", "2", "2", "b.csv:2", "b.csv:3"]
+    assert (table.schema.split, table.schema.group) == ("part", "group")
+
+
+@pytest.mark.parametrize(
+    ("content", "told", "parents"),
+    [
+        ("child,parent\na,b\n", "the parents of labels are those of hierarchy.csv", {"a": ("b",)}),
+        ("child,parent\na,root\n", "not used: no label of the data has a parent in it", {}),
+        ("label,above\na,b\n", "not used: it has 'label', 'above', wanted child and parent", {}),
+    ],
+)
+def test_what_becomes_of_a_hierarchy_beside_the_data_is_told(tmp_path, content, told, parents):
+    for part in ("train", "test"):
+        write(tmp_path / f"{part}.csv", "text,labels\nsome text here,a|b\nmore text here,b\n")
+    write(tmp_path / "hierarchy.csv", content)
+    table = read(tmp_path)
+    assert next(warning for warning in table.notes.warnings if "hierarchy.csv" in warning).endswith(told)
+    assert dict(table.space.parents) == parents
 
 
 @pytest.mark.parametrize("layout", ["csv", "jsonl", "parquet"])

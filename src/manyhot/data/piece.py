@@ -98,9 +98,7 @@ def join(
         inputs = inputs.joined([piece.inputs for piece in pieces[1:]])
     row_ids = np.concatenate([_ids(piece, len(pieces) > 1) for piece in pieces])
     part = _parts(pieces, parts)
-    group = None
-    if all(piece.group is not None for piece in pieces):
-        group = np.concatenate([piece.group for piece in pieces if piece.group is not None])
+    group = _groups(pieces)
     skipped = tuple(row for piece in pieces for row in piece.skipped)
     _check_skipped(skipped, len(inputs), title)
     _check(targets, space, title, warnings)
@@ -153,6 +151,20 @@ def _parts(pieces: Sequence[Piece], parts: Sequence[str | None]) -> NDArray[np.s
         else:
             found.append(np.full(len(piece.inputs), part or "train"))
     return np.concatenate(found)
+
+
+def _groups(pieces: Sequence[Piece]) -> NDArray[Any] | None:
+    """The groups of all rows; a row of a file without groups is a group of its own."""
+    groups = [piece.group for piece in pieces if piece.group is not None]
+    if not groups:
+        return None
+    if len(groups) == len(pieces):
+        return np.concatenate(groups)
+    own = [np.char.add(f"{piece.name}:", piece.row_ids) for piece in pieces]
+    known = [piece.group for piece in pieces]
+    return np.concatenate(
+        [row if group is None else group.astype(np.str_) for group, row in zip(known, own, strict=True)]
+    )
 
 
 def _ids(piece: Piece, several: bool) -> NDArray[np.str_]:
@@ -276,6 +288,8 @@ def _sentence(
     if part is not None:
         counts = Counter(part.tolist())
         clauses.append("parts: " + ", ".join(f"{name} {counts[name]:,}" for name in PARTS if counts[name]))
+    if first.schema.id:
+        clauses.append(f"rows named by '{first.schema.id}'")
     if grouped:
         clauses.append(f"groups in '{first.schema.group}'")
     if targets.has_unknown and targets.unknown is not None:

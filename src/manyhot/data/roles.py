@@ -98,8 +98,9 @@ def assign(
         for name in text:
             _take(free, name)
         features = _beside_text(frame, free, layout) if text else []
-    if image:
-        schema = Schema(layout=layout, kind="image", image=image, id=identity)
+    if image:  # its file names a row
+        free = [name for name in frame.columns if name in (*free, identity)]
+        schema = Schema(layout=layout, kind="image", image=image)
     elif text and not features:
         schema = Schema(layout=layout, kind="text", text=text, id=identity)
     elif text:

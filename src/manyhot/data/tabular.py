@@ -1,6 +1,7 @@
 """From the batches of a CSV, JSONL or Parquet file to inputs and labels, by the roles of the columns."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,7 +75,7 @@ def read_piece(
     encoding = Encoding()
     whole = together(batches(path, layout, encoding), path.name)
     if isinstance(like, Roles):
-        roles = like
+        roles = _of_part(like, whole)
     elif like is not None:
         roles = assign_like(whole.frame, like, wishes, layout, path)
     else:
@@ -86,26 +87,40 @@ def read_piece(
                 f"{path.name}: no header line; the columns are called {listed(dialect.names, 3)}"
             )
     piece = piece_of(whole, roles, path, images)
-    piece.parents = _parents_beside(path, piece.marks.names)
-    piece.warnings += [warning for warning in [encoding.warning(path.name)] if warning]
-    return piece, roles
+    piece.parents, told = _parents_beside(path, piece.marks.names)
+    piece.warnings += [warning for warning in [encoding.warning(path.name), told] if warning]
+    return piece, like if isinstance(like, Roles) else roles
 
 
-def _parents_beside(path: Path, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Parents of the labels from a `hierarchy.csv` (columns child, parent) beside the table, if any."""
+def _of_part(roles: Roles, batch: Batch) -> Roles:
+    """The roles of a file that is one part: it need not say of each row which part or group it is in."""
+    import msgspec
+
+    there = {name: getattr(roles.schema, name) for name in ("split", "group")}
+    absent = {name: None for name, column in there.items() if column not in batch.frame.columns}
+    return replace(roles, schema=msgspec.structs.replace(roles.schema, **absent))
+
+
+def _parents_beside(path: Path, names: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], str | None]:
+    """Parents of the labels from a `hierarchy.csv` (columns child, parent) beside it, and that in words."""
     import polars as pl
 
     file = path.parent / "hierarchy.csv"
-    if not file.is_file():
-        return {}
+    if not file.is_file() or file == path:
+        return {}, None
     frame = pl.read_csv(file, infer_schema=False)
     if not {"child", "parent"} <= set(frame.columns):
-        return {}
+        unused = f"{file.name} beside the data is not used"
+        return {}, f"{unused}: it has {listed(frame.columns, 3)}, wanted child and parent"
     labels, parents = set(names), {}
     for child, parent in frame.select("child", "parent").iter_rows():
         if child in labels and parent in labels:
             parents.setdefault(child, []).append(parent)
-    return {child: tuple(above) for child, above in parents.items()}
+    if not parents:
+        return {}, f"{file.name} beside the data is not used: no label of the data has a parent in it"
+    return {
+        child: tuple(above) for child, above in parents.items()
+    }, f"the parents of labels are those of {file.name}"
 
 
 def piece_of(batch: Batch, roles: Roles, path: Path | None, images: str | Path | None) -> Piece:
