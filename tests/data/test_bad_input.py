@@ -314,3 +314,45 @@ def test_a_text_that_is_a_list_in_one_row_is_still_the_text(tmp_path):
     table = read(path)
     assert (len(table), table.inputs.kind, table.space.names) == (20, "text", ("a", "b"))
     assert list(map(str, table.notes.skipped)) == ["a.jsonl:21: column 'text' holds a list; wanted one value"]
+
+
+def test_a_column_of_minus_one_that_is_no_label_by_the_guess_is_told(tmp_path):
+    rows = "".join(f"some words number {row},{[0, 1, -1][row % 3]},{row % 2}\n" for row in range(30))
+    table = read(write(tmp_path / "a.csv", f"text,a,b\n{rows}"))
+    assert table.space.names == ("b",)
+    assert any("'a' looks like a label with unknown cells" in note for note in table.notes.warnings)
+    for said in ({"unknown": "-1"}, {"labels": ["b"]}):
+        assert not any(
+            "looks like a label" in note for note in read(tmp_path / "a.csv", **said).notes.warnings
+        )
+
+
+def test_minus_one_for_no_is_told_apart_from_not_annotated(tmp_path):
+    with pytest.raises(
+        InputError, match=r"say unknown='-1' if .* not annotated \(or, .* write 0 for -1 if it means"
+    ):
+        read(write(tmp_path / "a.csv", "x,a,b\n0.5,1,1\n1.5,-1,0\n"), labels=["a", "b"])
+    with pytest.raises(InputError, match=r"say unknown='-1' if that stands for not annotated, or name"):
+        read(write(tmp_path / "b.csv", "x,a,b\n0.5,1,1\n1.5,-1,0\n2.5,0,0\n"), labels=["a", "b"])
+
+
+def test_a_list_or_an_object_among_the_labels_makes_its_row_a_bad_one(tmp_path):
+    odd = ['{"labels": {"a": 1}', '{"labels": [["a"]]', '{"labels": ["b", {"c": 1}]']
+    fine = ['{"labels": ["a", "[sic]"]', '{"labels": "b"', '{"labels": ["{x}"]', '{"labels": ["2"]']
+    path = write(tmp_path / "a.jsonl", "\n".join(f'{row}, "text": "some words"}}' for row in [*odd, *fine]))
+    table = read(path)
+    assert set(table.space.names) == {"a", "b", "[sic]", "{x}", "2"}
+    assert list(map(str, table.notes.skipped)) == [
+        """a.jsonl:1: 'labels' holds '{"a":1}', not a list of names""",
+        """a.jsonl:2: 'labels' holds '["a"]', not a list of names""",
+        """a.jsonl:3: 'labels' holds '{"c":1}', not a list of names""",
+    ]
+    cells = write(tmp_path / "a.csv", 'text,labels\nsome,"[""a""]"\nwords,"[[""a""]]"\nhere,"[""b""]"\n')
+    table = read(cells, text="text")
+    assert (table.space.names, [row.where for row in table.notes.skipped]) == (("a", "b"), ["a.csv:3"])
+
+
+def test_a_column_without_any_value_is_left_out_and_told(tmp_path):
+    table = read(write(tmp_path / "a.csv", "x,n,a,b\n0.5,NaN,1,0\n1.5,NA,0,1\n"), labels=["a", "b"])
+    assert table.inputs.names == ("x",)
+    assert "'n' holds no value in any row: it is left out" in table.notes.warnings

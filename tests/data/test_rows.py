@@ -269,6 +269,12 @@ def test_tables_from_memory_have_a_schema(tmp_path):
     assert inputs.frame.row(0) == (1, "c", 1)
 
 
+def test_a_model_of_text_and_columns_is_told_in_words(tmp_path):
+    schema = Schema(layout="jsonl", kind="mixed", text=("text",), features=(("n", "number"),))
+    with pytest.raises(InputError, match=r"a.txt holds text, the model reads text and columns: name a file"):
+        read_inputs(write(tmp_path / "a.txt", "some words\n"), schema)
+
+
 def test_no_input_at_all(text_schema):
     with pytest.raises(InputError, match=r"no input named"):
         read_inputs([], text_schema)

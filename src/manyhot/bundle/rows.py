@@ -88,7 +88,7 @@ _KINDS = {
     "columns": "columns",
     "sparse": "a sparse matrix",
     "text": "texts",
-    "mixed": "columns with texts among them",
+    "mixed": "text and columns",
     "image": "images",
 }
 

@@ -12,7 +12,7 @@ from manyhot.data import arff_sparse, delimited
 from manyhot.data.arff_header import Attribute, Header, Labels, labels_of, parse_header
 from manyhot.data.files import Encoding, Lines, lines_of
 from manyhot.data.frames import Batch, fixed, short, together
-from manyhot.data.inputs import Columns, Inputs, SparseColumns, Texts
+from manyhot.data.inputs import Columns, Inputs, SparseColumns, Texts, in_words
 from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import Marks, of_lists, read_marks
 from manyhot.data.piece import Piece
@@ -85,7 +85,8 @@ def _as_read(inputs: SparseColumns, schema: Schema, path: Path) -> Inputs:
         return inputs.with_names(schema.column_names)
     if schema.kind != "columns":
         raise InputError(
-            f"{path.name} holds sparse rows, the model reads {schema.kind} inputs: name a file of that kind"
+            f"{path.name} holds sparse rows, the model reads {in_words(schema.kind)}: name a file of that "
+            "kind"
         )
     dense = inputs.matrix.toarray()
     frame = pl.DataFrame({name: dense[:, place] for place, name in enumerate(inputs.names)})

@@ -121,6 +121,15 @@ def as_number(column: "pl.Series") -> "pl.Series | None":
     return values.cast(pl.Int64) if whole.all() else values
 
 
+def is_blank(column: "pl.Series") -> bool:
+    """Whether no cell holds a value."""
+    import polars as pl
+
+    if column.dtype == pl.String:
+        column = column.set(column.str.strip_chars().is_in(list(MISSING)), None)
+    return column.null_count() + (column.is_nan().sum() if column.dtype.is_float() else 0) == len(column)
+
+
 def _numbers(cells: "pl.Series") -> "pl.Series":
     import polars as pl
 

@@ -258,4 +258,9 @@ def joined_text(frame: "pl.DataFrame") -> list[str]:
     return frame.select(pl.concat_str(pl.all(), separator="\n", ignore_nulls=True)).to_series().to_list()
 
 
+def in_words(kind: Kind) -> str:
+    """A kind of inputs for a message."""
+    return "text and columns" if kind == "mixed" else f"{kind} inputs"
+
+
 Inputs: TypeAlias = Columns | SparseColumns | Texts | Mixed | Images

@@ -124,7 +124,7 @@ def _binary_columns(
         last = max((free.index(name) for name in others), default=-1)
         binary = [name for name in free[last + 1 :] if name in binary]
     ways = "say labels='column' for one column of label sets, or labels=[...] for one 0/1 column a label"
-    coded = [name for name in free if name not in binary and is_binary(frame[name], "-1")]
+    coded = minus_one_columns(frame, free)
     if coded and wishes.unknown is None:
         ways += f"; where -1 in {listed(coded, 3)} stands for not annotated, say unknown='-1' too"
     if not binary or (len(binary) == 1 and not has_input):
@@ -257,6 +257,11 @@ def is_binary(column: "pl.Series", unknown: str | None = None) -> bool:
     cells = column.drop_nulls().str.strip_chars().str.to_lowercase()
     cells = cells.filter(~cells.is_in(["", "nan", "na", "null", *code]))
     return bool(len(cells)) and bool(cells.is_in(allowed).all())
+
+
+def minus_one_columns(frame: "pl.DataFrame", names: Sequence[str]) -> list[str]:
+    """Columns that would hold labels if -1 stood for not annotated: of -1, 0 and 1."""
+    return [name for name in names if is_binary(frame[name], "-1") and not is_binary(frame[name])]
 
 
 def _number(code: str | None) -> float:

@@ -146,7 +146,7 @@ def read_marks(batch: Batch, labels: LabelColumns) -> Marks:
     if labels.form == "json":
         return _of_json(column, labels)
     if labels.form == "list":
-        return _of_list_column(column, labels.unknown)
+        return _of_lists(column, labels.unknown)
     return _of_delimited(column, labels.separator, labels.unknown)
 
 
@@ -158,6 +158,33 @@ def _of_delimited(column: "pl.Series", separator: str, unknown: str | None) -> M
     if not separator:
         return _of_list_column(cells.to_frame().select(pl.concat_list(pl.first())).to_series(), unknown)
     return _of_list_column(cells.str.split(separator), unknown)
+
+
+def _of_lists(column: "pl.Series", unknown: str | None) -> Marks:
+    """Lists of names; one that holds a list or an object, which is JSON by now, makes its row a bad one."""
+    import polars as pl
+
+    column = column.cast(pl.List(pl.String))  # a block without any list has no type of its own
+    doubtful = column.list.eval(pl.element().str.contains(r"^[\[{].*[\]}]$")).list.any().fill_null(False)
+    bad = {
+        row: f"'{column.name}' holds {short(next(filter(_is_nested, column[row])))}, not a list of names"
+        for row in doubtful.arg_true().to_list()
+        if any(map(_is_nested, column[row]))
+    }
+    if bad:
+        fine = pl.Series(~np.isin(np.arange(len(column)), list(bad)))
+        column = column.zip_with(fine, pl.repeat(None, len(column), dtype=column.dtype, eager=True))
+    marks = _of_list_column(column, unknown)
+    marks.bad = bad
+    return marks
+
+
+def _is_nested(name: str | None) -> bool:
+    """Whether a label is the JSON of a list or an object."""
+    try:
+        return isinstance(msgspec.json.decode(name or "0"), list | dict)
+    except msgspec.DecodeError:
+        return False
 
 
 def _of_list_column(column: "pl.Series", unknown: str | None) -> Marks:
@@ -203,7 +230,7 @@ def _of_json(column: "pl.Series", labels: LabelColumns) -> Marks:
                 bad[row] = f"'{column.name}' holds {short(cell)}, not a JSON list of labels"
         elif cell is not None and labels.unknown is not None and cell.strip() == labels.unknown:
             value = None
-        if not isinstance(value, list | None):
+        if not isinstance(value, list | None) or any(isinstance(item, list | dict) for item in value or ()):
             bad[row] = f"'{column.name}' holds {short(cell)}, not a JSON list of labels"
             value = []
         lists.append(None if value is None else [str(item) for item in value])
@@ -275,11 +302,13 @@ def cell_values(column: "pl.Series", unknown: str | None, batch: Batch) -> NDArr
     outside = failed | (values < 0) | (values > 1)
     if outside.any():
         row = int(np.flatnonzero(outside)[0])
+        no = " (or, since there is no 0 beside it, write 0 for -1 if it means no)"
+        no = no if values[row] == -1 and not (values == 0).any() else ""
         raise InputError(
             f"{batch.where(row)}: label column '{column.name}' holds {short(column[row])} "
             f"(and {int(outside.sum()) - 1:,} more like it); wanted 0, 1 or blank for unknown: "
-            f"say unknown={column[row]!r} if that stands for not annotated, or name the label columns with "
-            "labels="
+            f"say unknown={column[row]!r} if that stands for not annotated{no}, or name the label columns "
+            "with labels="
         )
     return values
 

@@ -11,6 +11,7 @@ from manyhot.data import arff, fasttext, libsvm, tabular, trees, xmc
 from manyhot.data.files import bare_name, existing, head_of, layout_of, shown
 from manyhot.data.frames import Batch, listed
 from manyhot.data.index import count
+from manyhot.data.inputs import in_words
 from manyhot.data.label_columns import Wishes
 from manyhot.data.piece import Piece, join
 from manyhot.data.roles import PART_WORDS, Roles, assign, assign_like
@@ -284,13 +285,13 @@ class _Reader:
         if self.first is None:
             if self.like is not None and piece.schema.kind != self.like.kind:
                 raise InputError(
-                    f"{piece.name} gives {piece.schema.kind} inputs, the model reads {self.like.kind}: name "
-                    "data of that kind"
+                    f"{piece.name} gives {in_words(piece.schema.kind)}, the model reads "
+                    f"{in_words(self.like.kind)}: name data of that kind"
                 )
             self.first = piece
         elif piece.schema.kind != self.first.schema.kind:
             raise InputError(
-                f"{piece.name} gives {piece.schema.kind} inputs, {self.first.name} gave "
+                f"{piece.name} gives {in_words(piece.schema.kind)}, {self.first.name} gave "
                 f"{self.first.schema.kind}: "
                 "the parts of one data set must be alike"
             )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyhot.data.frames import listed, short, single, typed
+from manyhot.data.frames import is_blank, listed, short, single, typed
 from manyhot.data.images import SUFFIXES
 from manyhot.data.label_columns import (
     ID_NAMES,
@@ -15,6 +15,7 @@ from manyhot.data.label_columns import (
     in_one,
     is_binary,
     is_list,
+    minus_one_columns,
     span,
     wished_columns,
 )
@@ -90,6 +91,8 @@ def assign(
     )
     for name in labels.columns:
         _take(free, name)
+    if labels.form == "columns" and wishes.labels is None and wishes.unknown is None:
+        warnings += _doubts(minus_one_columns(frame, free))
     identity = _take(free, _sniff_id(frame, free))
     if not (image or text or features):
         image = _take(free, _sniff_image(frame, free, path, images_given))
@@ -167,6 +170,15 @@ def _labels_like(
     return in_one(frame, known.columns[0], replace(wishes, separator=separator, unknown=unknown))
 
 
+def _doubts(coded: list[str]) -> list[str]:
+    """What to tell of columns of -1, 0 and 1 that were taken for inputs."""
+    return [
+        f"'{name}' looks like a label with unknown cells, and is read as an input: say unknown='-1' if -1 "
+        "stands for not annotated, or labels=[...]"
+        for name in coded[:3]
+    ]
+
+
 def _refuse_two_roles(path: Path, **roles: "Iterable[str] | str | None") -> None:
     """Raise `InputError` where a column has two roles: a model that reads a label learns nothing else."""
     taken: dict[str, str] = {}
@@ -221,6 +233,9 @@ def _features(
     found: list[tuple[str, str]] = []
     for name in names:
         column = table[name]
+        if is_blank(column):
+            warnings.append(f"'{name}' holds no value in any row: it is left out")
+            continue
         number = column.dtype.is_numeric() or column.dtype == pl.Boolean
         named = not number and not wished and len(column) > 20 and column.head(21).n_unique() == 21
         if named and column.n_unique() == len(column):

@@ -16,7 +16,7 @@ from manyhot.data.files import Encoding, bare_name, existing, head_of, layout_of
 from manyhot.data.frames import together
 from manyhot.data.images import SUFFIXES, Images
 from manyhot.data.index import count
-from manyhot.data.inputs import Inputs, Texts
+from manyhot.data.inputs import Inputs, Texts, in_words
 from manyhot.data.libsvm import columns_of
 from manyhot.data.reading import parts_of
 from manyhot.data.sparse_text import read_rows
@@ -150,7 +150,7 @@ def _one(path: str | Path, schema: Schema, images: str | Path | None) -> tuple[I
     if schema.kind == "sparse" and layout in ("libsvm", "xmc"):
         return _from_sparse_text(path, layout, schema)
     raise InputError(
-        f"{path.name} holds {layout}, the model reads {schema.kind} inputs: name a file of that kind"
+        f"{path.name} holds {layout}, the model reads {in_words(schema.kind)}: name a file of that kind"
     )
 
 
