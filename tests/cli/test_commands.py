@@ -204,6 +204,7 @@ def test_predict_takes_several_files_and_names_their_rows(manyhot, fitted, texts
         (["RUN", "none.txt"], 2, "none.txt: no such file"),
         (["RUN", "TEXTS", "--topk", "0"], 2, "0 is not in the range x>=1"),
         (["RUN", "TEXTS", "--floor", "2"], 2, "2.0 is not in the range 0<=x<=1"),
+        (["RUN", "TEXTS", "--json", "--format", "csv"], 2, "leave out --json or --format csv"),
         (["runs/none", "TEXTS"], 1, "no such run: runs/none"),
     ],
 )

@@ -200,3 +200,11 @@ def test_a_hierarchy_closes_upwards_and_names_strange_classes(tmp_path):
     assert table.targets.known_mask()[2].sum() == 0
     assert str(table.notes.skipped[0]) == "a.arff:7: class 'z' is not declared in attribute 'class'"
     assert dict(table.space.parents) == {"a/b": ("a",), "a/d": ("a",), "a/d/e": ("a/d",)}
+
+
+def test_text_attributes_may_be_named_as_a_list(tmp_path):
+    path = tmp_path / "a.arff"
+    path.write_text(
+        "@relation a\n@attribute t string\n@attribute u string\n@attribute y {0,1}\n@data\n'p','q',1\n"
+    )
+    assert read(path, labels=["y"], text=["t", "u"]).inputs.values == ["p\nq"]

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from manyhot.data import read
-from manyhot.errors import InputError
+from manyhot.errors import InputError, OptionError
 
 GOOD = "text,labels\nfirst text here,a|b\nsecond text here,b\n"
 PACKED = gzip.compress(GOOD.encode() * 50, mtime=0)
@@ -356,3 +356,45 @@ def test_a_column_without_any_value_is_left_out_and_told(tmp_path):
     table = read(write(tmp_path / "a.csv", "x,n,a,b\n0.5,NaN,1,0\n1.5,NA,0,1\n"), labels=["a", "b"])
     assert table.inputs.names == ("x",)
     assert "'n' holds no value in any row: it is left out" in table.notes.warnings
+
+
+ARFF = "@relation a\n@attribute x numeric\n@attribute y {0,1}\n@data\n1,1\n2,0\n"
+CELLS = "x,a,b\n0.5,1,0\n1.5,0,1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said", "message"),
+    [
+        (
+            "a.csv",
+            CELLS,
+            {"labels": ["a", "b"], "xml": "x.xml"},
+            "is no ARFF file, so xml= has no meaning here",
+        ),
+        (
+            "a.csv",
+            CELLS,
+            {"labels": ["a", "b"], "separator": "|"},
+            "separator= parts the labels of one column",
+        ),
+        (
+            "a.csv",
+            CELLS,
+            {"labels": ["a", "b"], "images": "."},
+            "is read as columns inputs, not as images: leave",
+        ),
+        ("a.arff", ARFF, {"labels": ["y"], "group": "x"}, "is an ARFF file, so group= .*: leave out group="),
+        (
+            "a.svm",
+            "0 1:2\n1 1:3\n",
+            {"separator": "", "text": "a"},
+            "so text= .*: leave out text=, separator=",
+        ),
+        ("a.txt", "__label__a some words\n", {"unknown": -1}, "so unknown= has no meaning here"),
+    ],
+)
+def test_an_option_that_has_no_meaning_is_refused(tmp_path, monkeypatch, name, content, said, message):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "x.xml", '<labels><label name="a"/></labels>')
+    with pytest.raises(OptionError, match=message):
+        read(write(tmp_path / name, content), **said)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from manyhot.data import Images, read
 from manyhot.data import images as images_module
-from manyhot.errors import InputError, ManyhotWarning, ShapeError
+from manyhot.errors import InputError, ManyhotWarning, OptionError, ShapeError
 
 
 def picture(colour="red", size=(12, 8), kind="PNG", mode="RGB", **options):
@@ -322,8 +322,10 @@ def test_a_zip_that_is_none(tmp_path):
 
 
 def test_columns_named_for_folders_of_images_are_refused(tree):
-    with pytest.raises(InputError, match=r"clothes has no columns, so labels= has no meaning here"):
+    with pytest.raises(OptionError, match=r"clothes has no columns \(the .* so labels= has no meaning here"):
         read(tree, labels="tags")
+    with pytest.raises(OptionError, match=r"so images= has no meaning here: leave out images="):
+        read(tree, images=tree)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

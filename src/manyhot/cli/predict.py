@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from manyhot.cli._options import InputPath, shared_options
+from manyhot.cli._options import InputPath, given, shared_options
 
 ROWS = 1024
 """Rows that are scored and printed at a time, so that a long file shows its first names soon."""
@@ -31,7 +31,9 @@ CELLS = 1 << 23
     "--images", type=click.Path(exists=True), help="Folder or zip that image names in a table are in."
 )
 @shared_options
+@click.pass_context
 def command(
+    ctx: click.Context,
     run: str,
     inputs: tuple[str, ...],
     topk: int | None,
@@ -52,6 +54,8 @@ def command(
       manyhot predict runs/a new.csv --topk 3 --format csv > labels.csv
       echo '{"text": "oil prices rise"}' | manyhot predict runs/a - --json
     """
+    if as_json and form != "jsonl" and "--format" in given(ctx):
+        raise click.UsageError(f"--json is --format jsonl: leave out --json or --format {form}")
     from manyhot.bundle import read_bundle
     from manyhot.runs.run import input_batches
 

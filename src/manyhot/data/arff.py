@@ -12,7 +12,7 @@ from manyhot.data import arff_sparse, delimited
 from manyhot.data.arff_header import Attribute, Header, Labels, labels_of, parse_header
 from manyhot.data.files import Encoding, Lines, lines_of
 from manyhot.data.frames import Batch, fixed, short, together
-from manyhot.data.inputs import Columns, Inputs, SparseColumns, Texts, in_words
+from manyhot.data.inputs import Columns, Inputs, SparseColumns, Texts, in_words, joined_text
 from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import Marks, of_lists, read_marks
 from manyhot.data.piece import Piece
@@ -172,18 +172,14 @@ def _inputs(
     if not attributes:
         raise InputError(f"{path.name}: all attributes are labels, nothing is left to learn from")
     strings = [a.name for a in attributes if a.kind == "string"]
-    text = (
-        wishes.text
-        if isinstance(wishes.text, str)
-        else strings[0]
-        if len(strings) == len(attributes) == 1
-        else None
-    )
-    if text is not None:
-        if text not in frame.columns:
-            raise InputError(f"{path.name} has no attribute '{text}' (asked for as text)")
-        schema = Schema(layout="arff", kind="text", text=(text,))
-        return Texts(frame[text].fill_null("").to_list()), schema, f"text in '{text}'"
+    wished = [wishes.text] if isinstance(wishes.text, str) else wishes.text or ()
+    text = tuple(wished or (strings if len(strings) == len(attributes) == 1 else ()))
+    if text:
+        absent = [name for name in text if name not in frame.columns]
+        if absent:
+            raise InputError(f"{path.name} has no attribute '{absent[0]}' (asked for as text)")
+        schema = Schema(layout="arff", kind="text", text=text)
+        return Texts(joined_text(frame.select(text))), schema, f"text in {' + '.join(map(repr, text))}"
     features = tuple((a.name, "number" if a.is_numeric else "category") for a in attributes)
     schema = Schema(layout="arff", kind="columns", features=features)  # type: ignore[arg-type]
     return Columns(frame.select(name for name, _ in features)), schema, ""

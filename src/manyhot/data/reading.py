@@ -1,6 +1,7 @@
 """`read`: any supported file or folder -> one `Table`, and one sentence that says what was understood."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,10 @@ from manyhot.data.index import count
 from manyhot.data.inputs import in_words
 from manyhot.data.label_columns import Wishes
 from manyhot.data.piece import Piece, join
-from manyhot.data.roles import PART_WORDS, Roles, assign, assign_like
+from manyhot.data.roles import NO_SPLIT, PART_WORDS, Roles, assign, assign_like
 from manyhot.data.table import PARTS, TABULAR, Schema, Table
 from manyhot.data.xmc_splits import give_parts, is_split_file, splits_beside
-from manyhot.errors import InputError
+from manyhot.errors import InputError, OptionError
 from manyhot.labels import LabelSpace
 
 if TYPE_CHECKING:
@@ -41,6 +42,17 @@ LAYOUT_NAMES = (
     "images",
     "folders",
 )
+
+_IN_COLUMNS = ("labels", "text", "image", "features", "images", "separator", "unknown", "split", "group")
+_USED: dict[str, tuple[tuple[str, ...], str]] = {
+    **dict.fromkeys(TABULAR, (_IN_COLUMNS, "is no ARFF file")),
+    "zip": (("separator",), "has no columns (the labels come from the names of the folders)"),
+    "arff": (("labels", "text", "unknown", "xml"), "is an ARFF file"),
+    "libsvm": (("labels",), "holds index:value pairs"),
+    "xmc": (("labels",), "holds index:value pairs"),
+    "fasttext": ((), "has no columns (the labels stand in front of each text)"),
+}
+"""Layout -> the options that it reads, and why not others."""
 
 
 def read(
@@ -97,7 +109,7 @@ def read(
 
     Raises:
         InputError: nothing can be read or no label is found; the message names file, line and the mend.
-        OptionError: an unknown layout.
+        OptionError: an unknown layout, or an option that has no meaning in this one.
 
     Example:
         >>> import manyhot as mh
@@ -137,7 +149,7 @@ def read(
             files.append((extra, part))
     if len(files) > 1 and path.is_file():
         title = " + ".join(file.name for file, _ in files)
-    reader = _Reader(wishes, images, layout, xml, like)
+    reader = _Reader(replace(wishes, split=None) if splits else wishes, images, layout, xml, like)
     pieces = [reader.read(file) for file, _ in files]
     if splits:
         give_parts(pieces[0], splits, split)
@@ -228,6 +240,8 @@ class _Reader:
             return self._kept(self._tree(path))
         head = head_of(path)
         layout, warning = self._layout(path, head)
+        if layout in _USED:
+            self._refuse_unread(path, layout)
         if layout in TABULAR:
             piece, self.roles = tabular.read_piece(path, layout, self.wishes, self.images, self.roles)  # type: ignore[arg-type]
         elif layout == "zip":
@@ -237,7 +251,6 @@ class _Reader:
         elif layout == "libsvm":
             piece = libsvm.read_piece(path, self.wishes, self._numbering())
         elif layout == "fasttext":
-            self._refuse_columns(path, "the labels stand in front of each text")
             piece = fasttext.read_piece(path)
         elif layout == "xmc":
             piece = xmc.read_piece(path, self.wishes)
@@ -257,7 +270,7 @@ class _Reader:
         return self._kept(piece)
 
     def _tree(self, path: Path) -> Piece:
-        self._refuse_columns(path, "the labels come from the names of the folders")
+        self._refuse_unread(path, "zip")
         separator = self.wishes.separator
         if separator is None and self.like is not None and self.like.layout == "images":
             separator = self.like.separator
@@ -269,16 +282,17 @@ class _Reader:
             return self.first.schema
         return self.like if self.like is not None and self.like.layout == "libsvm" else None
 
-    def _refuse_columns(self, path: Path, why: str) -> None:
-        """Columns were named for data that has none: nothing the caller says is passed over in silence."""
-        said = [
-            name
-            for name in ("labels", "text", "image", "features", "split", "group")
-            if getattr(self.wishes, name)
-        ]
-        if said:
-            raise InputError(
-                f"{path.name} has no columns, so {said[0]}= has no meaning here ({why}): leave it out"
+    def _refuse_unread(self, path: Path, layout: str) -> None:
+        """Nothing that the caller says is passed over in silence."""
+        used, why = _USED[layout]
+        said = {**vars(self.wishes), "images": self.images, "xml": self.xml, "space": None}
+        unread = [name for name, value in said.items() if name not in used and value not in (None, NO_SPLIT)]
+        if self.wishes.separator == "" and "separator" not in used:
+            unread.append("separator")
+        if unread:
+            raise OptionError(
+                f"{path.name} {why}, so {unread[0]}= has no meaning here: leave out "
+                f"{', '.join(f'{name}=' for name in unread)}"
             )
 
     def _kept(self, piece: Piece) -> Piece:

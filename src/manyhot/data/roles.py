@@ -20,7 +20,7 @@ from manyhot.data.label_columns import (
     wished_columns,
 )
 from manyhot.data.table import TABULAR, LabelColumns, Layout, Schema
-from manyhot.errors import InputError
+from manyhot.errors import InputError, OptionError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,6 +86,7 @@ def assign(
         return bool(_sniff_text(frame, names) or _sniff_image(frame, names, path, False))
 
     labels, how = find_labels(frame, free, wishes, path, bool(text or image), any_input)
+    _refuse_separator(labels, how, wishes, path)
     _refuse_two_roles(
         path, labels=labels.columns, text=text, features=features, image=image, group=group, split=split
     )
@@ -146,6 +147,7 @@ def assign_like(frame: "pl.DataFrame", schema: Schema, wishes: Wishes, layout: L
         wishes = replace(wishes, split=NO_SPLIT)
     split = _split(frame, free, wishes, path)
     labels, how = _labels_like(frame, [name for name in free if name != split], schema, wishes, path)
+    _refuse_separator(labels, how, wishes, path)
     _refuse_two_roles(
         path, labels=labels.columns, text=text, features=dict(schema.features), image=image, split=split
     )
@@ -168,6 +170,14 @@ def _labels_like(
     separator = known.separator if known.form == "delimited" else None
     separator = separator if wishes.separator is None else wishes.separator
     return in_one(frame, known.columns[0], replace(wishes, separator=separator, unknown=unknown))
+
+
+def _refuse_separator(labels: LabelColumns, how: str, wishes: Wishes, path: Path) -> None:
+    if wishes.separator is not None and labels.form != "delimited":
+        raise OptionError(
+            f"{path.name}: separator= parts the labels of one column of strings, and they are read {how}: "
+            "leave it out, or say labels='column'"
+        )
 
 
 def _doubts(coded: list[str]) -> list[str]:

@@ -13,14 +13,14 @@ from manyhot.data.files import Encoding, bare_name, existing, lines_of
 from manyhot.data.frames import Batch, fixed, listed, together
 from manyhot.data.images import Archive, Folder, Images
 from manyhot.data.index import count
-from manyhot.data.inputs import Inputs
+from manyhot.data.inputs import Inputs, in_words
 from manyhot.data.label_columns import Wishes
 from manyhot.data.marks import read_marks
 from manyhot.data.named_inputs import named_inputs
 from manyhot.data.piece import Piece
 from manyhot.data.roles import Roles, assign, assign_like, part_of
 from manyhot.data.table import BadRow, Layout, Schema
-from manyhot.errors import InputError
+from manyhot.errors import InputError, OptionError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -71,6 +71,7 @@ def read_piece(
 
     Raises:
         InputError: no row, no label column, no images.
+        OptionError: images for a table that names none.
     """
     encoding = Encoding()
     whole = together(batches(path, layout, encoding), path.name)
@@ -80,6 +81,10 @@ def read_piece(
         roles = assign_like(whole.frame, like, wishes, layout, path)
     else:
         roles = assign(whole.frame, wishes, layout, path, images is not None)
+    if images is not None and roles.schema.kind != "image":
+        raise OptionError(
+            f"{path.name} is read as {in_words(roles.schema.kind)}, not as images: leave images= out"
+        )
     if like is None and layout == "delimited":
         dialect = dialect_of(path)
         if not dialect.header:
