@@ -380,7 +380,7 @@ CELLS = "x,a,b\n0.5,1,0\n1.5,0,1\n"
         (
             "a.csv",
             CELLS,
-            {"labels": ["a", "b"], "images": "."},
+            {"labels": ["a", "b"], "features": "x", "images": "."},
             "is read as columns inputs, not as images: leave",
         ),
         ("a.arff", ARFF, {"labels": ["y"], "group": "x"}, "is an ARFF file, so group= .*: leave out group="),
