@@ -141,7 +141,8 @@ def start_up(name: str) -> dict[str, float]:
         "import manyhot.losses; t.append(time.perf_counter())\n"
         "z = torch.randn(256, 1000, requires_grad=True); y = (torch.rand(256, 1000) < 0.01).float()\n"
         "s = time.perf_counter()\n"
-        f"manyhot.losses.make_loss({name!r})(z, y).backward(); e = time.perf_counter()\n"
+        f"loss = manyhot.losses.make_loss({name!r}, label_counts=1 + y.sum(0), num_rows=256)\n"
+        "loss(z, y).backward(); e = time.perf_counter()\n"
         "print(t[1] - t[0], t[2] - t[1], e - s)"
     )
     found = {}
@@ -243,12 +244,16 @@ def main() -> None:
             for size in options.sizes
             for found in measure(name, size, options)
         ]
+    write(result, options.out)
     if options.start_up:
         result["start_up_s"] = {name: start_up(name) for name in options.losses}
-    text = json.dumps(result, indent=1)
-    if options.out:
-        options.out.write_text(text + "\n")
-    print(text)
+        write(result, options.out)
+    print(json.dumps(result, indent=1))
+
+
+def write(result: dict[str, Any], path: Path | None) -> None:
+    if path:
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
