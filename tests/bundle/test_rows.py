@@ -197,3 +197,10 @@ def test_pictures_may_differ_in_size_and_mode():
     clear, grey = Image.new("RGBA", (3, 5), (0, 0, 0, 0)), Image.new("L", (4, 4), 7)
     decoded = inputs_of([Image.new("RGB", (8, 6), "red"), clear, grey]).decode([0, 1, 2], 4)
     assert decoded[:, 1, 1].tolist() == [[255, 0, 0], [255, 255, 255], [7, 7, 7]]
+
+
+def test_no_rows_of_a_table_are_no_texts():
+    schema = Schema(layout="delimited", kind="text", text=("text",))
+    assert len(inputs_of(pd.DataFrame({"text": ["a"]})[:0], "text", schema)) == 0
+    with pytest.raises(InputError, match=r"got columns \(Series of 'other'\)"):
+        inputs_of(pd.Series(["a"], name="other"), "text", schema)

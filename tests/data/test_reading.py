@@ -425,3 +425,28 @@ def test_another_file_of_that_name_is_said_and_not_used(tmp_path, content, told)
     table = read(path)
     assert table.space.names == ("a", "b")
     assert any(note.startswith(told) for note in table.notes.warnings)
+
+
+@pytest.mark.parametrize(
+    "form", [np.array, lambda names: (name for name in names), lambda names: pl.Series(names)]
+)
+def test_label_columns_come_in_any_iterable(tmp_path, form):
+    rows = "".join(f"text of row {row},{row % 2},{row % 3 // 2}\n" for row in range(30))
+    path = write(tmp_path / "a.csv", f"text,p,q\n{rows}")
+    assert read(path, labels=form(["p", "q"])).space.names == ("p", "q")
+
+
+def test_lists_of_one_label_are_labels_also_under_the_name_of_a_text(tmp_path):
+    rows = [json.dumps({"text": f"oil {row} x price", "comment": ["pq"[row % 2]]}) for row in range(30)]
+    assert read(write(tmp_path / "a.jsonl", "\n".join(rows))).space.names == ("p", "q")
+
+
+def test_a_hierarchy_beside_the_data_that_cannot_be_read_is_told(tmp_path):
+    path = write(
+        tmp_path / "a.csv", "text,labels\n" + "".join(f"text of {row},{'ab'[row % 2]}\n" for row in range(9))
+    )
+    write(tmp_path / "hierarchy.csv", "")
+    assert any(
+        "hierarchy.csv beside the data is not used: it cannot be read" in line
+        for line in read(path).notes.lines()
+    )

@@ -173,3 +173,14 @@ def test_a_file_of_bad_rows_alone_is_no_empty_stream(tmp_path):
     ):
         with pytest.raises(InputError, match=r"b.jsonl holds no row; all 3 rows are bad"):
             list(rows)
+
+
+def test_where_no_row_can_be_used_the_first_of_the_file_is_named(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "x y", "labels": ["a"]}\n')
+    schema = sniff(tmp_path / "a.jsonl", text="text")
+    (tmp_path / "b.jsonl").write_text('{"text": ["x", "y"]}\n' * 5)
+    with (
+        pytest.warns(ManyhotWarning),
+        pytest.raises(InputError, match=r"the first: b.jsonl:1: column 'text'"),
+    ):
+        list(stream_inputs(tmp_path / "b.jsonl", schema, 2))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.sparse import csr_array, csr_matrix
+from sklearn.model_selection import train_test_split
 
 from manyhot.errors import InputError, ShapeError
 from manyhot.labels import Targets
@@ -262,3 +263,12 @@ def test_it_is_no_sequence_of_rows() -> None:
         np.asarray(targets)
     with pytest.raises(TypeError, match="not iterable"):
         iter(targets)
+
+
+def test_targets_are_compared_with_arrays_and_taken_apart_by_scikit_learn():
+    targets = Targets.from_dense(np.eye(4))
+    assert np.zeros(3) != targets
+    assert targets != np.zeros(3)
+    assert targets[np.array([1, 3]), ...] == targets.rows([1, 3])
+    first, second = train_test_split(targets, shuffle=False, test_size=1)
+    assert (first, second) == (targets[:3], targets[3:])

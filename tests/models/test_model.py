@@ -160,3 +160,19 @@ def test_an_encoder_of_a_wrong_size_is_told_in_shapes():
 
     with pytest.raises(OptionError, match="the encoder Liar says width=9 and gives vectors of 4"):
         Model.build(inputs, targets, space, encoder=Liar(2, 4))
+
+
+def test_threads_of_torch_are_as_they_were_whatever_is_left_open():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        model = Model.build(
+            Texts(["oil and gas", "gas"]), Targets.from_dense(np.eye(2)), LabelSpace(("a", "b"))
+        )
+        rows = model.prepare(Texts(["oil"] * 300))
+        for _ in zip(model.hidden(rows, 100), model.hidden(rows, 100), strict=True):
+            assert torch.get_num_threads() == 2
+        model.scores(rows)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -448,3 +448,12 @@ def test_the_loss_that_is_told_and_kept_is_the_one_that_is_trained(groups, told)
     run = fit(frame, targets, read={"space": space}, epochs=1, loss="asl(gamma_neg=2)", on_event=heard)
     (built,) = [event for event in heard if isinstance(event, events.ModelBuilt)]
     assert built.loss == run.predictor.origin.loss == told
+
+
+def test_a_seed_of_numpy_is_written_as_a_number(points, tmp_path):
+    run = fit(points, epochs=1, seed=np.int64(3), out=tmp_path / "run")
+    assert (
+        load(tmp_path / "run").metrics.values
+        == run.metrics.values
+        == fit(points, epochs=1, seed=3).metrics.values
+    )

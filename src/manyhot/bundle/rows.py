@@ -39,10 +39,12 @@ def inputs_of(rows: Any, kind: Kind | None = None, schema: "Schema | None" = Non
         InputError: no such form, or another kind than the model reads.
     """
     if kind == "text" and schema is not None and schema.layout != "memory" and _has_name(rows):
-        rows = rows.to_frame()  # of a Series that is one column of a table, which the model knows by name
-    inputs = _inputs_of(rows, kind)
+        inputs = _inputs_of(rows.to_frame(), kind)  # one column of a table, which the model knows by name
+    else:
+        inputs = _inputs_of(rows, kind)
     if kind is not None and schema is not None and isinstance(inputs, (Columns, Mixed)):
-        inputs = _of_named_columns(inputs.frame, kind, schema) or inputs
+        found = _of_named_columns(inputs.frame, kind, schema)
+        inputs = inputs if found is None else found
     if kind is not None and inputs.kind != kind:
         raise InputError(
             f"the model reads {_KINDS[kind]}{_wanted(kind, schema)}, got {_KINDS[inputs.kind]} "

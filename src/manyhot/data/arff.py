@@ -175,9 +175,12 @@ def _inputs(
     wished = [wishes.text] if isinstance(wishes.text, str) else wishes.text or ()
     text = tuple(wished or (strings if len(strings) == len(attributes) == 1 else ()))
     if text:
-        absent = [name for name in text if name not in frame.columns]
-        if absent:
-            raise InputError(f"{path.name} has no attribute '{absent[0]}' (asked for as text)")
+        known = {attribute.name for attribute in attributes}
+        absent = next((name for name in text if name not in known), None)
+        if absent in frame.columns:
+            raise InputError(f"{path.name}: '{absent}' is both a label and a text: leave it out of text=")
+        if absent is not None:
+            raise InputError(f"{path.name} has no attribute '{absent}' (asked for as text)")
         schema = Schema(layout="arff", kind="text", text=text)
         return Texts(joined_text(frame.select(text))), schema, f"text in {' + '.join(map(repr, text))}"
     features = tuple((a.name, "number" if a.is_numeric else "category") for a in attributes)

@@ -64,6 +64,12 @@ class Wishes:
     group: str | None = None
     space: LabelSpace | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("labels", "text", "features"):  # any iterable of names, and it is read more than once
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                object.__setattr__(self, name, tuple(map(str, value)))
+
 
 def find_labels(
     frame: "pl.DataFrame", free: list[str], wishes: Wishes, path: Path, has_input: bool, any_input: AnyInput

@@ -350,9 +350,15 @@ def _sniff_texts(frame: "pl.DataFrame", free: list[str]) -> tuple[str, ...]:
 def _with_texts_as_strings(frame: "pl.DataFrame", wishes: Wishes) -> "pl.DataFrame":
     """A text, by its name, that is a list of texts in a few rows is a text: these rows are bad ones."""
     labels = [wishes.labels] if isinstance(wishes.labels, str) else wishes.labels or ()
-    named = [name for name in frame.columns if name.lower() in TEXT_NAMES and name not in labels]
-    texts = [single(frame[name]) for name in named if is_list(frame, name)]
-    return frame.with_columns(column for column, several in texts if len(several) < frame.height / 10)
+    lists = [name for name in frame.columns if is_list(frame, name)]
+    named = [name for name in lists if name.lower() in TEXT_NAMES and name not in labels]
+    texts = [single(frame[name]) for name in named]
+    alone = wishes.labels is None and len(lists) == 1  # they may be the labels, and do not look like texts
+    return frame.with_columns(
+        column
+        for column, several in texts
+        if len(several) < frame.height / 10 and not (alone and not _like_text(column))
+    )
 
 
 def _like_text(column: "pl.Series") -> bool:

@@ -77,18 +77,19 @@ def stream_inputs(
         yield read_inputs(path, schema, images=images)
         return
     file, encoding, used = None if str(path) == "-" else Path(path), Encoding(), False
-    bad: list[BadRow] = []
+    first: list[BadRow] = []
     told: set[str] = set()
     for batch in even(tabular.batches(file, layout, encoding, rows=batch_rows), batch_rows, layout):
         rows = tabular.inputs_of(batch, schema, file, images)
         inputs, ids, bad = _usable(rows._replace(notes=[note for note in rows.notes if note not in told]))
         told.update(rows.notes)
+        first = first or bad
         if len(inputs):
             used = True
             yield inputs, ids
     _tell([], [encoding.warning(_name(file))])
     if not used:
-        raise _none_usable(_name(file), bad)
+        raise _none_usable(_name(file), first)
 
 
 def _layout_of_table(path: str | Path, schema: Schema) -> Layout | None:

@@ -113,16 +113,19 @@ def _parents_beside(path: Path, names: Sequence[str]) -> tuple[dict[str, tuple[s
     file = path.parent / "hierarchy.csv"
     if not file.is_file() or file == path:
         return {}, None
-    frame = pl.read_csv(file, infer_schema=False)
+    unused = f"{file.name} beside the data is not used"
+    try:
+        frame = pl.read_csv(file, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        return {}, f"{unused}: it cannot be read as CSV ({str(error).splitlines()[0]})"
     if not {"child", "parent"} <= set(frame.columns):
-        unused = f"{file.name} beside the data is not used"
         return {}, f"{unused}: it has {listed(frame.columns, 3)}, wanted child and parent"
     labels, parents = set(names), {}
     for child, parent in frame.select("child", "parent").iter_rows():
         if child in labels and parent in labels:
             parents.setdefault(child, []).append(parent)
     if not parents:
-        return {}, f"{file.name} beside the data is not used: no label of the data has a parent in it"
+        return {}, f"{unused}: no label of the data has a parent in it"
     return {
         child: tuple(above) for child, above in parents.items()
     }, f"the parents of labels are those of {file.name}"

@@ -146,6 +146,8 @@ class Targets:
 
     __iter__: None = None  # rows by number would make a sequence of it, and a sequence of each of its rows
 
+    __array_ufunc__ = None  # so that comparisons with arrays are ours
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Refused: a dense matrix is to be asked for.
 
@@ -160,6 +162,8 @@ class Targets:
         Raises:
             InputError: a row that is not there, or rows and labels at once.
         """
+        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:  # as scikit-learn asks
+            index = index[0]
         if isinstance(index, tuple):
             raise InputError(f"expected rows alone, got {index!r:.60}; write targets[rows].columns(labels)")
         return self.rows(index)

@@ -188,8 +188,9 @@ class Model(nn.Module):
         """
         rows = self.prepare(inputs) if hasattr(inputs, "kind") else inputs
         kept = BestScores(len(rows), len(self.space), k)
-        for part, hidden in self.hidden(rows, batch_size):
-            kept.put(part, *self.head.best(hidden, kept.k))
+        with threads_for(self, min(batch_size, len(rows))):
+            for part, hidden in self.hidden(rows, batch_size):
+                kept.put(part, *self.head.best(hidden, kept.k))
         return kept.matrix()
 
     def hidden(self, rows: Prepared, batch_size: int = 256) -> Iterator[tuple[Tensor, Any]]:
@@ -200,16 +201,16 @@ class Model(nn.Module):
         training = self.training
         self.eval()
         try:
-            with threads_for(self, min(batch_size, len(rows))):
-                for part, batch in zip(plan, rows.batches(plan), strict=True):
-                    yield part, self.encoder(self.to_input(batch))
+            for part, batch in zip(plan, rows.batches(plan), strict=True):
+                yield part, self.encoder(self.to_input(batch))
         finally:
             self.train(training)
 
     def _in_batches(self, rows: Prepared, batch_size: int, finish: Any) -> NDArray[np.float32]:
         result = np.empty((len(rows), len(self.space)), np.float32)
-        for part, hidden in self.hidden(rows, batch_size):
-            result[part[0] : part[-1] + 1] = finish(self.head(hidden)).cpu().numpy()
+        with threads_for(self, min(batch_size, len(rows))):
+            for part, hidden in self.hidden(rows, batch_size):
+                result[part[0] : part[-1] + 1] = finish(self.head(hidden)).cpu().numpy()
         return result
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from manyhot import _check
 from manyhot.bundle import Origin, Predictor
 from manyhot.bundle.atomic import telling_disk_errors
 from manyhot.data import Table
@@ -113,6 +114,7 @@ def fit(
         >>> run.predict(["the match"])[0]  # doctest: +SKIP
         ['sport']
     """
+    seed = _check.seed(seed)
     recipe = Recipe(
         encoder=encoder, encoder_options=encoder_options or {}, preparation=preparation,
         preparation_options=preparation_options or {}, loss=loss, pos_weight=pos_weight, goal=goal,

@@ -46,6 +46,7 @@ class Recipe:
         Raises:
             OptionError: no such option (the nearest are listed), or a value of another kind.
         """
+        seed = _check.seed(seed)
         own = {each.name for each in fields(cls)} - {"training", "fitted", "seed"}
         training = training_options({name: options[name] for name in options if name not in own}, seed)
         return cls(**{name: options[name] for name in own & set(options)}, seed=seed, training=training)

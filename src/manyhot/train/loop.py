@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -85,7 +86,9 @@ def train(
     loss = (loss or losses_for(model.space, "bce", train_targets)).to(options.device)
     options = msgspec.structs.replace(options, head=head_for(options.head, model, loss)[0])
     rows = _prepared(model, train_inputs, train_targets, "training")
-    weight = None if row_weight is None else torch.as_tensor(row_weight, dtype=torch.float32, device="cpu")
+    if isinstance(row_weight, Tensor):
+        row_weight = row_weight.detach().cpu()
+    weight = None if row_weight is None else torch.from_numpy(np.array(row_weight, np.float32))
     facts = identity(model, train_targets, valid_targets, loss, options, weight)
     batch = min(options.batch_size or len(rows), len(rows))
     with seeded(options.seed), interrupts() as interrupted, threads_for(model, batch):

@@ -88,7 +88,7 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         _check.one_of("head", self.head, HEADS)
         _check.one_of("precision", self.precision, ("auto", "float32", "bfloat16", "float16"))
         _check.one_of("cuts", self.cuts, ("tuned", "default"))
-        _check.seed(self.seed)
+        msgspec.structs.force_setattr(self, "seed", _check.seed(self.seed))  # a NumPy number has no JSON
 
     def resolved(self, model: Model, rows: int) -> "TrainOptions":
         """The same options with every open one chosen for this model and number of training rows."""
