@@ -43,7 +43,7 @@ CUTS = {
     "0": {},
     "global": {"rule": GlobalCut(), "goal": "f1_micro"},
     "tuned": {"goal": "f1_macro"},
-    "balanced": {"rule": PerLabelCut(balance=0.5), "goal": "f1_macro"},
+    "balanced": {"rule": PerLabelCut(balance=0.3), "goal": "f1_macro"},
 }
 FEATURES_OF_LANDMARKS = 5000
 COLUMNS = (
