@@ -184,3 +184,10 @@ def test_where_no_row_can_be_used_the_first_of_the_file_is_named(tmp_path):
         pytest.raises(InputError, match=r"the first: b.jsonl:1: column 'text'"),
     ):
         list(stream_inputs(tmp_path / "b.jsonl", schema, 2))
+
+
+@pytest.mark.parametrize("way", [read_inputs, lambda *given: list(stream_inputs(*given))])
+def test_a_file_that_is_not_what_its_name_says_is_told_in_either_way(files, tmp_path, way):
+    (tmp_path / "b.csv").write_bytes((files / "a.jsonl").read_bytes())
+    with pytest.warns(ManyhotWarning, match="b.csv is named .csv but holds JSON lines; read as JSONL"):
+        way(tmp_path / "b.csv", sniff(files / "a.jsonl"))

@@ -184,6 +184,7 @@ def _inputs(
         schema = Schema(layout="arff", kind="text", text=text)
         return Texts(joined_text(frame.select(text))), schema, f"text in {' + '.join(map(repr, text))}"
     features = tuple((a.name, "number" if a.is_numeric else "category") for a in attributes)
+    # the two roles are literals, which a conditional expression does not keep
     schema = Schema(layout="arff", kind="columns", features=features)  # type: ignore[arg-type]
     return Columns(frame.select(name for name, _ in features)), schema, ""
 

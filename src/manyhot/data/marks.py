@@ -325,6 +325,7 @@ def sniff_form(
     cells = cells.filter(cells != "")
     if separator is not None:
         return LabelColumns(form="delimited", columns=(column.name,), separator=separator, unknown=unknown)
+    # polars types a mean as that of any column, dates among them
     if len(cells) and (cells.str.starts_with("{") & cells.str.ends_with("}")).mean() > 0.9:  # type: ignore[operator]
         raise InputError(
             f"label column '{column.name}' holds objects such as {short(cells[0])}; wanted a list of names: "

@@ -243,6 +243,7 @@ class _Reader:
         if layout in _USED:
             self._refuse_unread(path, layout)
         if layout in TABULAR:
+            # `in TABULAR` does not narrow the layout to these three
             piece, self.roles = tabular.read_piece(path, layout, self.wishes, self.images, self.roles)  # type: ignore[arg-type]
         elif layout == "zip":
             piece = self._tree(path)

@@ -98,8 +98,12 @@ def _layout_of_table(path: str | Path, schema: Schema) -> Layout | None:
         return "jsonl"
     if not Path(path).is_file():
         return None
-    layout, _ = layout_of(Path(path), head_of(Path(path)))
-    return cast("Layout", layout) if layout in TABULAR and not _is_lines(Path(path), layout, schema) else None
+    layout, warning = layout_of(Path(path), head_of(Path(path)))
+    if layout not in TABULAR or _is_lines(Path(path), layout, schema):
+        return None
+    if warning:
+        _warn(warning)
+    return cast("Layout", layout)
 
 
 def _each(

@@ -25,6 +25,7 @@ from manyhot.runs.events import CutsTuned, Listener, ModelBuilt, ModelChosen
 from manyhot.runs.parts import Parts
 from manyhot.runs.recipe import AUTO, Recipe, given_options
 from manyhot.train import History, Solved, solve_linear, train
+from manyhot.train.events import nobody
 
 if TYPE_CHECKING:
     from torch import nn
@@ -167,7 +168,7 @@ def _linear_is_better(
 ) -> bool:
     """Whether a linear model of the training rows ranks the validation rows better than these scores do."""
     valid = table.take(parts.valid)
-    model, _ = _solved(table.take(parts.train), linear, _nobody)
+    model, _ = _solved(table.take(parts.train), linear, nobody)
     own, theirs = (_macro_ap(valid.targets.harden(), each) for each in (model.scores(valid.inputs), scores))
     better = own > theirs  # never where no valid row has a label, and both are NaN
     tell(ModelChosen("linear" if better else "network", own, theirs, len(valid)))
@@ -302,7 +303,3 @@ def _tuned(rows: Table, scores: ScoreMatrix, recipe: Recipe, how: str, tell: Lis
     )
     tell(CutsTuned(str(getattr(recipe.goal, "name", recipe.goal)), len(rows), how))
     return rule
-
-
-def _nobody(event: Any) -> None:
-    """A model that is only compared tells nothing."""

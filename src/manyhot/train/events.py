@@ -63,5 +63,5 @@ Event: TypeAlias = Began | StepDone | EpochDone | Diagnosed | Saved | Ended
 Listener: TypeAlias = Callable[[Event], None]
 
 
-def nobody(event: Event) -> None:
+def nobody(event: object) -> None:
     """The listener that does not listen."""
